@@ -1,0 +1,1 @@
+"""PyTorch golden models of folded residual networks, and the search for their tickets."""
