@@ -6,7 +6,6 @@ Source: Ramanujan et al., "What's Hidden in a Randomly Weighted Neural Network?"
 import csv
 import json
 import math
-import os
 import sys
 import time
 from dataclasses import asdict, dataclass
@@ -19,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from hfn_accel.errors import HfnError
+from hfn_accel.files import atomic_write
 
 from .quantise import calibrate
 
@@ -59,13 +59,6 @@ def learning_rate(recipe: Recipe, epoch: float) -> float:
         return recipe.lr * (epoch + 1e-3) / recipe.warmup
     done = (epoch - recipe.warmup) / max(recipe.epochs - recipe.warmup, 1e-9)
     return recipe.lr * 0.5 * (1 + math.cos(math.pi * min(done, 1)))
-
-
-def atomic_write(path: Path, data: bytes):
-    """Write a file so that it is there whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    os.replace(part, path)
 
 
 class Checkpoint:

@@ -1,0 +1,48 @@
+"""What all commands share: argument definitions, one-line errors, exit status 2."""
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from .config import Config
+from .errors import HfnError
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line."""
+
+    def error(self, message):
+        print(f"{self.prog}: error: {message}", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def parser(command: str, description: str) -> Parser:
+    """The parser of `python -m hfn_accel.COMMAND`."""
+    return Parser(prog=f"hfn_accel.{command}", description=description, allow_abbrev=False)
+
+
+def add_config(p: argparse.ArgumentParser):
+    """`--pe RxC` and `--config F.toml`; read back with `config`."""
+    p.add_argument("--pe", metavar="RxC", help="array shape: R lanes x C columns (default 16x16)")
+    p.add_argument("--config", metavar="F.toml", help="configuration fields by name")
+
+
+def add_json(p: argparse.ArgumentParser):
+    """`--json FILE`."""
+    p.add_argument("--json", metavar="FILE", help="also write the result as JSON (- for stdout)")
+
+
+def config(args) -> Config:
+    return Config.parse(args.pe, args.config)
+
+
+def run(main: Callable[[], None]):
+    """Run a command's main function; HfnError becomes one line and exit status 2."""
+    try:
+        main()
+    except HfnError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        raise SystemExit(130) from None

@@ -1,0 +1,36 @@
+"""Files that are there whole or not at all."""
+
+import json
+import os
+from pathlib import Path
+
+from .errors import HfnError
+
+
+def atomic_write(path: str | Path, data: bytes):
+    """Write `data` beside the target, then rename. Raises HfnError if the place is unwritable."""
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise HfnError(f"cannot write {path}: {error.strerror}") from None
+
+
+def write_json(path: str | Path, value) -> None:
+    """Write a JSON document; the path `-` is standard output."""
+    text = json.dumps(value, indent=1, sort_keys=True) + "\n"
+    if str(path) == "-":
+        print(text, end="")
+    else:
+        atomic_write(path, text.encode())
+
+
+def read_bytes(path: str | Path) -> bytes:
+    """A whole file. Raises HfnError if it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise HfnError(f"cannot read {path}: {error.strerror}") from None
