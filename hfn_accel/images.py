@@ -1,0 +1,71 @@
+"""Labelled images from .npz files, and their layout in memory."""
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from .errors import HfnError
+from .ticket import find
+
+PIXEL_BYTES = 4
+
+
+@dataclass(frozen=True)
+class Images:
+    """images: uint8 (N, height, width, channels). labels: int64 (N,), indices of class_names."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+
+    def __len__(self):
+        return len(self.images)
+
+    def take(self, count: int) -> "Images":
+        """The first `count`. Raises HfnError if there are fewer, or for no image at all."""
+        if not 1 <= count <= len(self):
+            raise HfnError(f"--count must be from 1 to {len(self)} (what the file holds), "
+                           f"not {count}")  # fmt: skip
+        return Images(self.images[:count], self.labels[:count], self.class_names)
+
+
+def load(name: str | Path) -> Images:
+    """Read `images`, `labels` and `class_names` from a .npz by file or shipped name.
+
+    Raises HfnError for a missing, damaged or foreign file, or arrays of the wrong shape.
+    """
+    path = find(name)
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            images, labels, names = (file[k] for k in ("images", "labels", "class_names"))
+    except FileNotFoundError:
+        raise HfnError(f"cannot read {path}: no such file") from None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError,
+            zipfile.BadZipFile) as error:  # fmt: skip
+        raise HfnError(f"{path} is not an .npz of images, labels, class_names: {error}") from None
+    if images.dtype != np.uint8 or images.ndim != 4 or not 1 <= images.shape[3] <= PIXEL_BYTES:
+        raise HfnError(
+            f"{path}: images must be uint8 (N, height, width, 1 to {PIXEL_BYTES} channels), "
+            f"not {images.dtype} {images.shape}"
+        )
+    if names.ndim != 1 or names.dtype.kind != "U":
+        raise HfnError(f"{path}: class_names must be a list of strings")
+    if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+        raise HfnError(f"{path}: labels must be {len(images)} integers, one an image")
+    if len(labels) and not 0 <= labels.min() <= labels.max() < len(names):
+        raise HfnError(f"{path}: labels must be from 0 to {len(names) - 1}")
+    return Images(images, labels.astype(np.int64), tuple(map(str, names)))
+
+
+def pack(images: np.ndarray) -> np.ndarray:
+    """Memory layout: uint8 (N, height * width * 4), row-major, channel c in byte c of a pixel."""
+    if images.dtype != np.uint8 or images.ndim != 4 or not 1 <= images.shape[3] <= PIXEL_BYTES:
+        raise HfnError(
+            f"images must be uint8 (N, height, width, 1 to {PIXEL_BYTES} channels), "
+            f"not {images.dtype} {images.shape}"
+        )
+    memory = np.zeros((*images.shape[:3], PIXEL_BYTES), np.uint8)
+    memory[..., : images.shape[3]] = images
+    return memory.reshape(len(images), -1)
