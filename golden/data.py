@@ -3,12 +3,14 @@
 import gzip
 import io
 import pickle
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hfn_accel.errors import HfnError
+from hfn_accel.files import read_bytes
 
 DATASETS = ("cifar10", "cifar100", "fashion-mnist", "digits")
 
@@ -17,6 +19,9 @@ SOURCES = {
     "cifar100": "the folder cifar-100-python of Krizhevsky's CIFAR-100 python archive",
     "fashion-mnist": "the four idx .gz files of Zalando's Fashion-MNIST repository",
 }
+
+FASHION_NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
+                 "Sneaker", "Bag", "Ankle boot")  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,50 +38,62 @@ class Dataset:
 
 
 class _ArrayUnpickler(pickle.Unpickler):
-    """Reads the CIFAR batches and nothing else: only NumPy's array constructors are found."""
+    """Reads the CIFAR batches and nothing else: only NumPy's array constructors are found.
 
-    ALLOWED = {("numpy.core.multiarray", "_reconstruct"), ("numpy", "ndarray"), ("numpy", "dtype")}
+    CIFAR is distributed as pickles. What a pickle can do is call what it names; these three only
+    make arrays, so a manipulated file can hold wrong numbers but run nothing.
+    """
+
+    ALLOWED = {
+        ("numpy.core.multiarray", "_reconstruct"): np.zeros(0).__reduce__()[0],
+        ("numpy._core.multiarray", "_reconstruct"): np.zeros(0).__reduce__()[0],
+        ("numpy", "ndarray"): np.ndarray,
+        ("numpy", "dtype"): np.dtype,
+    }
 
     def find_class(self, module, name):
         if (module, name) not in self.ALLOWED:
-            raise pickle.UnpicklingError(f"{module}.{name} does not belong in a CIFAR batch")
-        if name == "_reconstruct":
-            return np._core.multiarray._reconstruct
-        return getattr(np, name)
+            raise pickle.UnpicklingError(f"{module}.{name} does not belong there")
+        return self.ALLOWED[module, name]
 
 
-def _cifar_file(path: Path) -> dict:
+# what a damaged pickle makes the unpickler, or NumPy below it, raise
+_DAMAGE = (pickle.UnpicklingError, EOFError, ArithmeticError, AttributeError, ImportError,
+           LookupError, MemoryError, RuntimeError, SystemError, TypeError, ValueError)  # fmt: skip
+
+
+def _cifar_file(path: Path, *keys: bytes) -> list:
+    data = read_bytes(path)
     try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise HfnError(f"cannot read {path}: {error.strerror}") from None
-    try:
-        return _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
-    except Exception as error:  # whatever a damaged pickle makes the unpickler raise
+        batch = _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
+    except _DAMAGE as error:
         raise HfnError(f"{path} is not a CIFAR batch: {error}") from None
+    for key in keys:
+        if not isinstance(batch, dict) or not isinstance(batch.get(key), list | np.ndarray):
+            raise HfnError(f"{path} is not a CIFAR batch: it lacks {key.decode()}")
+    return [batch[key] for key in keys]
 
 
 def _cifar(folder: Path, train: list[str], test: str, key: bytes):
     def load(names):
-        batches = [_cifar_file(folder / name) for name in names]
+        batches = [_cifar_file(folder / name, b"data", key) for name in names]
         try:
-            images = np.concatenate([b[b"data"] for b in batches]).reshape(-1, 3, 32, 32)
-            return images, np.concatenate([b[key] for b in batches]).astype(np.int64)
-        except (KeyError, ValueError, TypeError):
-            raise HfnError(f"{folder} holds batches without CIFAR's fields") from None
+            images = np.concatenate([images for images, _ in batches]).reshape(-1, 3, 32, 32)
+            return images, np.concatenate([labels for _, labels in batches]).astype(np.int64)
+        except (ValueError, TypeError):
+            raise HfnError(f"{folder / names[0]} holds no CIFAR images or labels") from None
 
     return *load(train), *load([test])
 
 
 def _idx(path: Path) -> np.ndarray:
+    data = read_bytes(path)
     try:
-        data = gzip.decompress(path.read_bytes())
+        data = gzip.decompress(data)
         shape = np.frombuffer(data, ">u4", data[3], 4).astype(int)
-        return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape)
-    except OSError as error:
-        raise HfnError(f"cannot read {path}: {error.strerror or error}") from None
-    except (EOFError, IndexError, ValueError):
-        raise HfnError(f"{path} is not an idx file") from None
+        return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape).copy()
+    except (OSError, EOFError, zlib.error, IndexError, ValueError):
+        raise HfnError(f"{path} is not a gzip-compressed idx file") from None
 
 
 def _digits():
@@ -92,6 +109,14 @@ def _digits():
     return images[train], labels[train], images[test], labels[test]
 
 
+def _fashion_mnist(root: Path):
+    arrays = []
+    for part in ("train", "t10k"):
+        arrays.append(_idx(root / f"{part}-images-idx3-ubyte.gz")[:, None])
+        arrays.append(_idx(root / f"{part}-labels-idx1-ubyte.gz").astype(np.int64))
+    return arrays
+
+
 def load(name: str, folder: str | None = None) -> Dataset:
     """Load a data set from `folder` (not needed for digits, which scikit-learn carries).
 
@@ -99,33 +124,33 @@ def load(name: str, folder: str | None = None) -> Dataset:
     """
     if name not in DATASETS:
         raise HfnError(f"dataset must be one of {', '.join(DATASETS)}, not {name!r}")
-    flip = name.startswith("cifar")
     if name == "digits":
-        arrays, names = _digits(), tuple("0123456789")
-    else:
-        if folder is None:
-            raise HfnError(f"{name} needs --data DIR: {SOURCES[name]}")
-        root = Path(folder)
-        sub = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}.get(name, "")
-        if (root / sub).is_dir():
-            root = root / sub
-        if not root.is_dir():
-            raise HfnError(f"data folder {root} does not exist; it must hold {SOURCES[name]}")
-        if name == "cifar10":
-            batches = [f"data_batch_{i}" for i in range(1, 6)]
-            arrays = _cifar(root, batches, "test_batch", b"labels")
-            names = _cifar_file(root / "batches.meta")[b"label_names"]
-        elif name == "cifar100":
-            arrays = _cifar(root, ["train"], "test", b"fine_labels")
-            names = _cifar_file(root / "meta")[b"fine_label_names"]
-        else:
-            arrays = tuple(
-                _idx(root / f"{part}-{kind}.gz")[:, None] if "images" in kind
-                else _idx(root / f"{part}-{kind}.gz").astype(np.int64)
-                for part in ("train", "t10k") for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
-            )  # fmt: skip
-            names = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
-                     "Sneaker", "Bag", "Ankle boot")  # fmt: skip
-        names = tuple(n.decode() if isinstance(n, bytes) else n for n in names)
+        return _checked(name, _digits(), tuple("0123456789"))
+    if folder is None:
+        raise HfnError(f"{name} needs --data DIR: {SOURCES[name]}")
+    root = Path(folder)
+    sub = {"cifar10": "cifar-10-batches-py", "cifar100": "cifar-100-python"}.get(name, "")
+    if (root / sub).is_dir():
+        root = root / sub
+    if not root.is_dir():
+        raise HfnError(f"there is no data folder {root}; it must hold {SOURCES[name]}")
+    if name == "cifar10":
+        batches = [f"data_batch_{i}" for i in range(1, 6)]
+        (names,) = _cifar_file(root / "batches.meta", b"label_names")
+        return _checked(name, _cifar(root, batches, "test_batch", b"labels"), names)
+    if name == "cifar100":
+        (names,) = _cifar_file(root / "meta", b"fine_label_names")
+        return _checked(name, _cifar(root, ["train"], "test", b"fine_labels"), names)
+    return _checked(name, _fashion_mnist(root), FASHION_NAMES)
+
+
+def _checked(name, arrays, class_names) -> Dataset:
     fields = ("train_images", "train_labels", "test_images", "test_labels")
-    return Dataset(name=name, class_names=names, flip=flip, **dict(zip(fields, arrays)))
+    for images, labels in (arrays[:2], arrays[2:]):
+        if not (images.ndim == 4 and images.dtype == np.uint8 and images.size
+                and images.shape[1:] == arrays[0].shape[1:] and labels.shape == images.shape[:1]
+                and 0 <= labels.min() and labels.max() < len(class_names)):  # fmt: skip
+            raise HfnError(f"{name}: images and labels do not belong together")
+    class_names = tuple(n.decode() if isinstance(n, bytes) else str(n) for n in class_names)
+    return Dataset(name=name, class_names=class_names, flip=name.startswith("cifar"),
+                   **dict(zip(fields, arrays, strict=True)))  # fmt: skip

@@ -4,6 +4,7 @@ Source: Ramanujan et al., "What's Hidden in a Randomly Weighted Neural Network?"
 """
 
 import csv
+import io
 import json
 import math
 import sys
@@ -101,7 +102,8 @@ def to_float(images, device="cpu") -> torch.Tensor:
 
 
 @torch.no_grad()
-def accuracy(model, images: np.ndarray, labels: np.ndarray, device="cpu", batch=500, bfloat16=False) -> float:
+def accuracy(model, images: np.ndarray, labels: np.ndarray, device="cpu", batch=500,
+             bfloat16=False) -> float:  # fmt: skip
     """Fraction of images whose largest logit is the label's."""
     model.eval()
     right = 0
@@ -137,7 +139,7 @@ def train(model, data, recipe: Recipe, checkpoint: Path, device: str = "cpu") ->
     for epoch in range(start, recipe.epochs):
         if epoch == recipe.quantise_from:
             calibrate(model, to_float(images[:256], device))
-        rng = torch.Generator().manual_seed(recipe.seed * 100_003 + epoch)
+        rng = torch.Generator().manual_seed((recipe.seed * 100_003 + epoch) % (1 << 63))
         order = torch.randperm(len(images), generator=rng)
         model.train()
         total, right, began = 0.0, 0, time.monotonic()
@@ -172,8 +174,9 @@ def train(model, data, recipe: Recipe, checkpoint: Path, device: str = "cpu") ->
         if sys.stderr.isatty():
             print(f" test {test:.2%}", file=sys.stderr)
         keeper.save(epoch)
-        with log.open("w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
+        text = io.StringIO()
+        writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        atomic_write(log, text.getvalue().encode())
     return rows
