@@ -1,0 +1,234 @@
+"""The register map, in one table.
+
+The RTL's decoder (`rtl/registers.py`), the drivers, the emitted JSON and docs/registers.md
+(`python -m hfn_accel.registers > docs/registers.md`) all derive from `REGISTERS`.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from . import program
+from .config import Config, log2
+
+ID = 0x48464E31  # "HFN1"
+MAP_VERSION = 1
+COUNTER_BITS = 48
+
+
+class _Documented(IntEnum):
+    """An integer with a meaning, `doc`."""
+
+    def __new__(cls, value, doc):
+        member = int.__new__(cls, value)
+        member._value_, member.doc = value, doc
+        return member
+
+
+class ErrorCode(_Documented):
+    """Why a run stopped: STATUS.error_code."""
+
+    NONE = 0, "no error"
+    BAD_MAGIC = 1, "a descriptor lacks the magic number: no program at PROGRAM_ADDR"
+    BAD_VERSION = 2, "the program's format version is not this core's"
+    BAD_OPCODE = 3, "unknown opcode, or a program that does not start with BEGIN"
+    BAD_SHAPE = 4, "the program was compiled for another array or bus width"
+    TOO_LARGE = 5, "the program needs more than the buffers or the accumulators hold"
+    BAD_FIELD = 6, "a descriptor field is out of range"
+    READ_SLVERR = 7, "the bus answered a read with SLVERR"
+    READ_DECERR = 8, "the bus answered a read with DECERR: nothing at that address"
+    READ_PROTOCOL = 9, "read data broke the bus protocol (RLAST too early, missing, or EXOKAY)"
+    WRITE_SLVERR = 10, "the bus answered a write with SLVERR"
+    WRITE_DECERR = 11, "the bus answered a write with DECERR: nothing at that address"
+    BAD_ADDRESS = 12, "PROGRAM_ADDR is no multiple of 4096, or another address none of 64"
+
+
+class Cause(_Documented):
+    """What a clock of a run is spent on; counts CYCLES_(name)."""
+
+    IDLE = 0, "nothing runs"
+    DESCRIPTOR = 1, "descriptors are fetched and decoded"
+    PARAMETER = 2, "normalisation parameters are fetched"
+    MASK = 3, "masks are fetched"
+    LOAD = 4, "the image is loaded"
+    FILL = 5, "a layer's first tile is filled"
+    COMPUTE = 6, "a tile is in the array"
+    STALL = 7, "the array waits between tiles for a fill"
+    DRAIN = 8, "the last results leave the pipeline"
+    STORE = 9, "logits are written to memory"
+
+
+class ReadClass(IntEnum):
+    """What a beat read from memory is."""
+
+    DESCRIPTOR = 0
+    MASK = 1
+    PARAMETER = 2
+    ACTIVATION = 3
+    WEIGHT = 4
+
+
+READ_COUNTERS = {
+    ReadClass.DESCRIPTOR: "BYTES_DESCRIPTOR",
+    ReadClass.MASK: "BYTES_MASK",
+    ReadClass.PARAMETER: "BYTES_PARAMETER",
+    ReadClass.ACTIVATION: "BYTES_ACTIVATION_READ",
+    ReadClass.WEIGHT: "BYTES_WEIGHT",
+}
+"""The counter of each class of read beats."""
+
+COUNTERS = {
+    "CYCLES": "clocks of the run, the sum of the causes below",
+    **{f"CYCLES_{c.name}": f"clocks in which {c.doc}" for c in Cause if c != Cause.IDLE},
+    "BYTES_DESCRIPTOR": "bytes of descriptors read",
+    "BYTES_MASK": "bytes of masks read",
+    "BYTES_PARAMETER": "bytes of normalisation parameters read",
+    "BYTES_ACTIVATION_READ": "bytes of images read",
+    "BYTES_ACTIVATION_WRITE": "bytes of logits written",
+    "BYTES_WEIGHT": "bytes of explicit weights read",
+    "PLANES": "clocks in which the array got a bit-plane",
+}
+"""Name -> meaning of every 64-bit counter, in address order."""
+
+
+@dataclass(frozen=True)
+class Field:
+    """Bits of a register, from `bit` on."""
+
+    name: str
+    bit: int
+    bits: int
+    doc: str
+
+
+@dataclass(frozen=True)
+class Register:
+    """One 32-bit register. `access`: RO, RW, W1C (write 1 to clear) or mixed (see its fields)."""
+
+    name: str
+    offset: int
+    access: str
+    doc: str
+    fields: tuple[Field, ...] = ()
+
+
+def _counters(base: int) -> list[Register]:
+    return [
+        Register(f"{name}_{half}", base + 8 * i + 4 * j, "RO", f"{doc}, {words}")
+        for i, (name, doc) in enumerate(COUNTERS.items())
+        for j, (half, words) in enumerate((("LO", "low word"), ("HI", "high word")))
+    ]
+
+
+REGISTERS: tuple[Register, ...] = (
+    Register("ID", 0x000, "RO", f'{ID:#010x}, "HFN1"'),
+    Register("VERSION", 0x004, "RO", "versions that this core speaks", (
+        Field("registers", 0, 16, f"version of this register map, {MAP_VERSION}"),
+        Field("program", 16, 16, f"version of the program format, {program.VERSION}"),
+    )),
+    Register("SHAPE", 0x008, "RO", "configuration of the array", (
+        Field("log2_rows", 0, 8, "lanes R"),
+        Field("log2_columns", 8, 8, "columns C"),
+        Field("log2_bus_bytes", 16, 8, "bytes of the memory bus"),
+    )),
+    Register("CONTROL", 0x010, "mixed", "start, reset, interrupt", (
+        Field("start", 0, 1, "write 1: run the program at PROGRAM_ADDR, with counters from 0; "
+              "ignored while busy, and after an error until reset"),
+        Field("reset", 1, 1, "write 1: stop, and clear STATUS and IRQ_STATUS; bus transfers in "
+              "flight end first (busy stays 1 until then)"),
+        Field("irq_enable", 2, 1, "let IRQ_STATUS raise `irq`; keeps what was written last"),
+    )),
+    Register("STATUS", 0x014, "RO", "state of the run", (
+        Field("busy", 0, 1, "a run goes on"),
+        Field("done", 1, 1, "the last run ended well"),
+        Field("error", 2, 1, "the last run stopped with an error"),
+        Field("error_code", 8, 8, "why (see Error codes)"),
+        Field("layer", 16, 16, "number of the descriptor in execution, from 0"),
+    )),
+    Register("IRQ_STATUS", 0x018, "W1C", "causes of the interrupt", (
+        Field("done", 0, 1, "a run ended well"),
+        Field("error", 1, 1, "a run stopped with an error"),
+    )),
+    Register("PROGRAM_ADDR", 0x020, "RW", "byte address of the program, a multiple of 4096"),
+    Register("INPUT_ADDR", 0x024, "RW", "byte address of the image, a multiple of 64"),
+    Register("OUTPUT_ADDR", 0x028, "RW", "byte address of the logits, a multiple of 64"),
+    *_counters(0x100),
+)  # fmt: skip
+
+OFFSETS: dict[str, int] = {r.name: r.offset for r in REGISTERS}
+
+
+def field(register: str, name: str) -> Field:
+    """A register's field by name."""
+    fields = next(r.fields for r in REGISTERS if r.name == register)
+    return next(f for f in fields if f.name == name)
+
+
+def decode(register: str, value: int) -> dict[str, int]:
+    """Field name -> value."""
+    fields = next(r.fields for r in REGISTERS if r.name == register)
+    return {f.name: value >> f.bit & ((1 << f.bits) - 1) for f in fields}
+
+
+def encode(register: str, **values: int) -> int:
+    """A register's value with the given fields, the others 0."""
+    return sum(value << field(register, name).bit for name, value in values.items())
+
+
+def constants(config: Config) -> dict[str, int]:
+    """Values of the registers that never change."""
+    return {
+        "ID": ID,
+        "VERSION": encode("VERSION", registers=MAP_VERSION, program=program.VERSION),
+        "SHAPE": encode("SHAPE", log2_rows=log2(config.rows), log2_columns=log2(config.columns),
+                        log2_bus_bytes=log2(config.bus_bytes)),
+    }  # fmt: skip
+
+
+def to_dict() -> dict:
+    """The map for machines: registers with fields, and error codes."""
+    return {
+        "registers": [
+            {"name": r.name, "offset": r.offset, "access": r.access, "doc": r.doc,
+             "fields": [vars(f) for f in r.fields]}
+            for r in REGISTERS
+        ],
+        "error_codes": {code.name: {"value": int(code), "doc": code.doc} for code in ErrorCode},
+    }  # fmt: skip
+
+
+_INTRODUCTION = f"""\
+# Registers
+
+Made from the table in `hfn_accel/registers.py` by
+`python -m hfn_accel.registers > docs/registers.md`.
+
+AXI4-Lite, 12-bit byte addresses, 32-bit words, byte strobes honoured. An address that is not in
+this table answers SLVERR; writes to read-only registers have no effect.
+
+A run: write the three addresses, then CONTROL.start; wait for the interrupt or for STATUS.done or
+STATUS.error. After an error write CONTROL.reset, wait for STATUS.busy = 0, and start again.
+
+Counters are 64-bit pairs of which {COUNTER_BITS} bits are implemented; a start clears them, and
+between runs they stand still. Read them then: a pair is no snapshot while a run counts.
+"""
+
+
+def markdown() -> str:
+    """docs/registers.md."""
+    lines = [_INTRODUCTION, "| offset | name | access | meaning |", "|---|---|---|---|"]
+    lines += [f"| 0x{r.offset:03x} | {r.name} | {r.access} | {r.doc} |" for r in REGISTERS]
+    for r in REGISTERS:
+        if r.fields:
+            lines += ["", f"## {r.name}", "", "| bits | field | meaning |", "|---|---|---|"]
+            lines += [f"| {_span(f)} | {f.name} | {f.doc} |" for f in r.fields]
+    lines += ["", "## Error codes", "", "| code | name | meaning |", "|---|---|---|"]
+    lines += [f"| {int(code)} | {code.name} | {code.doc} |" for code in ErrorCode]
+    return "\n".join(lines) + "\n"
+
+
+def _span(f: Field) -> str:
+    return str(f.bit) if f.bits == 1 else f"{f.bit + f.bits - 1}:{f.bit}"
+
+
+if __name__ == "__main__":
+    print(markdown(), end="")
