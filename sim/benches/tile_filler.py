@@ -1,0 +1,132 @@
+"""Bench of `TileFiller`: whole layers against `tile_rows` and `hfn_accel.sequence.signs`."""
+
+import cocotb
+
+from hfn_accel import sequence
+from hfn_accel.config import Config
+from hfn_accel.timing import FILL_CYCLES
+from rtl.tile_filler import mask_address_bits, tile_rows
+from sim.benches.clocked import Clocked
+from sim.runner import parameters
+
+PARAMETERS = parameters()
+CONFIG = Config(**PARAMETERS["config"])
+ROWS, COLUMNS = CONFIG.rows, CONFIG.columns
+LOOPS = ("taps", "in_tiles", "last_rows", "strips", "out_tiles", "mask_base")
+
+
+class Filler(Clocked):
+    """The block between a mask buffer with random contents and a shadow tile."""
+
+    def __init__(self, dut):
+        super().__init__(dut, PARAMETERS["seed"], pulses=["setup", "go"],
+                         data=[*LOOPS, "sign_state", "mask_data"])  # fmt: skip
+        self.masks = [self.rng.getrandbits(COLUMNS) for _ in range(1 << mask_address_bits(CONFIG))]
+        self.shadow = [(self.rng.getrandbits(COLUMNS), 0)] * ROWS
+        self.row = None  # (mask data of the row now read)
+
+    async def clock(self, **inputs):
+        if self.row is not None:
+            inputs.setdefault("mask_data", self.row)
+        await super().clock(**inputs)
+        if self.get("rst"):
+            return
+        self.row = self.masks[self.get("mask_addr")]
+        # what this clock's outputs leave in the shadow tile at its end
+        self.after = [(0, s) for _, s in self.shadow] if self.get("clear") else list(self.shadow)
+        if self.get("row_en"):
+            self.after[self.get("row_index")] = self.get("row_mask"), self.get("row_sign")
+        self.shown, self.shadow = self.shadow, self.after
+
+    async def setup(self, layer):
+        """Choose a seed and a tensor; returns the tensor's sign bits (out channel, k)."""
+        seed, tensor = self.rng.getrandbits(64) | 1, self.rng.randrange(1 << 20)
+        state = sequence.jump(seed, sequence.address(tensor, 0, 0))
+        fan_in = layer["taps"] * ((layer["in_tiles"] - 1) * ROWS + layer["last_rows"])
+        await self.clock(setup=1, sign_state=state, **layer)
+        return sequence.signs(seed, tensor, layer["out_tiles"] * COLUMNS, fan_in) < 0
+
+    def draw(self):
+        """A layer that fits the mask buffer."""
+        rng = self.rng
+        while True:
+            layer = {"taps": rng.choice((1, 1, 2, 9)), "in_tiles": rng.randint(1, 3),
+                     "last_rows": rng.randint(1, ROWS), "strips": rng.randint(1, 3),
+                     "out_tiles": rng.randint(1, 3), "mask_base": rng.randrange(16)}  # fmt: skip
+            tiles = list(tile_rows(CONFIG, **layer))
+            if max(a for t in tiles for _, _, a in t) < len(self.masks):
+                return layer, tiles
+
+    async def run(self, layer, tiles, wait, stop=None):
+        """Fill `tiles`; `wait()` clocks pass before a `go`. `stop` abandons the fill after one."""
+        negative = await self.setup(layer)
+        tiles_a_channel = len(tiles) // layer["out_tiles"]
+        ready = 0
+        for number, rows in enumerate(tiles):
+            for _ in range(wait()):
+                await self.clock()
+                assert self.get("ready") == ready and not self.get("row_en")
+            await self.clock(go=1)
+            assert self.get("ready") == ready
+            for elapsed in range(1, len(rows) + FILL_CYCLES):
+                await self.clock()
+                assert not self.get("ready"), f"ready {elapsed} clocks after go"
+                if stop == (number, elapsed):
+                    return
+            # In the clock after these, `ready` is high: before it, the shadow is complete.
+            ready = 1
+            first = number // tiles_a_channel * COLUMNS
+            expected = {
+                row: (self.masks[address], negative[first : first + COLUMNS, k])
+                for row, k, address in rows
+            }
+            for row, (mask, sign) in enumerate(self.shadow):
+                if row not in expected:
+                    assert mask == 0
+                    continue
+                assert mask == expected[row][0], f"tile {number} row {row}"
+                signs = [sign >> c & 1 for c in range(COLUMNS)]
+                assert signs == expected[row][1].astype(int).tolist(), f"tile {number} row {row}"
+        # Beyond the last tile: `go` only lowers `ready`.
+        await self.clock(go=1)
+        assert self.get("ready") == 1
+        for _ in range(ROWS + 4):
+            await self.clock()
+            assert not self.get("ready") and not self.get("row_en") and not self.get("clear")
+
+
+async def start(dut):
+    filler = Filler(dut)
+    await filler.start()
+    for _ in range(3):
+        await filler.clock()
+        assert not filler.get("ready")
+    return filler
+
+
+@cocotb.test()
+async def random_gaps(dut):
+    """Layers with pauses between tiles."""
+    filler = await start(dut)
+    for _ in range(PARAMETERS["layers"]):
+        await filler.run(*filler.draw(), wait=lambda: filler.rng.choice((0, 1, 3, 20)))
+
+
+@cocotb.test()
+async def full_throughput(dut):
+    """The next `go` in the clock in which `ready` rises."""
+    filler = await start(dut)
+    for _ in range(PARAMETERS["layers"]):
+        await filler.run(*filler.draw(), wait=lambda: 0)
+
+
+@cocotb.test()
+async def abandoned(dut):
+    """A `setup` during a fill, at any of its clocks, starts afresh."""
+    filler = await start(dut)
+    for _ in range(PARAMETERS["layers"]):
+        layer, tiles = filler.draw()
+        number = filler.rng.randrange(len(tiles))
+        elapsed = filler.rng.randrange(1, len(tiles[number]) + FILL_CYCLES)
+        await filler.run(layer, tiles, wait=lambda: 0, stop=(number, elapsed))
+    await filler.run(*filler.draw(), wait=lambda: 0)
