@@ -1,0 +1,212 @@
+// Runs a Verilated accelerator (top `hfn_accel`, prefix Vtop) without a simulator around it.
+//
+// usage: harness JOB. JOB is text, one command a line, in order of execution (sim/harness.py writes
+// it and reads RESULTS):
+//   memory FILE        contents of the AXI4 memory, address 0 first
+//   latency N          clocks, as sim/memory.py defines them
+//   seed S             random mode, with `latency` the longest latency
+//   stall P            probability of a stall a clock in random mode
+//   fault A B R        addresses A..B answer with R (2 SLVERR, 3 DECERR)
+//   limit N            clocks that a `wait` may take
+//   trace FILE         activation writes: u16 layer, u8 bank, u8 0, u32 address, u64 data
+//   progress N         write a line to standard error every N clocks
+//   results FILE       "read OFFSET VALUE" and "wait CLOCKS" lines; "timeout" if the limit was met
+//   write OFFSET VALUE, read OFFSET    one AXI4-Lite access
+//   wait               until irq is 1
+//   expect OFFSET MASK VALUE           a read; the accesses end here if its masked bits differ
+//   save FILE          write the memory's contents
+// Exit status: 0; 1 with a line on standard error if the job or the bus protocol is wrong.
+
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iomanip>
+#include <iterator>
+#include <sstream>
+#include <string>
+
+#include "Vtop.h"
+#include "memory.h"
+#include "verilated.h"
+
+struct Harness {
+    VerilatedContext context;
+    Vtop top{&context};
+    Memory memory{&top};
+    FILE* trace = nullptr;
+    FILE* results = nullptr;
+    uint64_t limit = 1ull << 40, progress = 0;
+    std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+
+    void reset() {
+        memory.reset();
+        top.rst = 1;
+        for (int i = 0; i < 4; ++i) {
+            top.eval();
+            edge();
+        }
+        top.rst = 0;
+    }
+
+    void edge() {
+        top.clk = 1;
+        top.eval();
+        top.clk = 0;
+    }
+
+    // One clock. `look` sees the design's outputs in it, before the edge.
+    template <typename Look>
+    void clock(Look look) {
+        top.eval();
+        look();
+        record();
+        memory.sample();
+        edge();
+        memory.drive();
+        if (progress && memory.now % progress == 0) {
+            const std::chrono::duration<double> s = std::chrono::steady_clock::now() - start;
+            fprintf(stderr, "%.1f million clocks, %.0f a second\n", memory.now * 1e-6,
+                    memory.now / s.count());
+        }
+    }
+
+    void record() {
+#ifdef HFN_TRACE
+        if (trace && top.trace_valid) {
+            const struct {
+                uint16_t layer;
+                uint8_t bank, pad;
+                uint32_t address;
+                uint64_t data;
+            } event{static_cast<uint16_t>(top.trace_layer), static_cast<uint8_t>(top.trace_bank),
+                    0, static_cast<uint32_t>(top.trace_addr), static_cast<uint64_t>(top.trace_data)};
+            static_assert(sizeof event == 16);
+            fwrite(&event, sizeof event, 1, trace);
+        }
+#endif
+    }
+
+    static constexpr int kAccess = 10000;  // clocks; an AXI4-Lite access takes a handful
+
+    void write(uint32_t offset, uint32_t value) {
+        top.s_axil_awaddr = offset;
+        top.s_axil_wdata = value;
+        top.s_axil_wstrb = 15;
+        top.s_axil_awvalid = top.s_axil_wvalid = top.s_axil_bready = 1;
+        for (int i = 0; i < kAccess; ++i) {
+            bool address, data, answer;
+            clock([&] {
+                address = top.s_axil_awready;
+                data = top.s_axil_wready;
+                answer = top.s_axil_bvalid;
+            });
+            if (address) top.s_axil_awvalid = 0;
+            if (data) top.s_axil_wvalid = 0;
+            if (answer) {
+                top.s_axil_bready = 0;
+                return;
+            }
+        }
+        fail("register write was not answered");
+    }
+
+    uint32_t read(uint32_t offset) {
+        top.s_axil_araddr = offset;
+        top.s_axil_arvalid = top.s_axil_rready = 1;
+        for (int i = 0; i < kAccess; ++i) {
+            bool address, answer;
+            uint32_t value;
+            clock([&] {
+                address = top.s_axil_arready;
+                answer = top.s_axil_rvalid;
+                value = top.s_axil_rdata;
+            });
+            if (address) top.s_axil_arvalid = 0;
+            if (answer) {
+                top.s_axil_rready = 0;
+                return value;
+            }
+        }
+        fail("register read was not answered");
+    }
+
+    // Clocks until irq, the clock that shows it included; `limit` + 1 if it does not come.
+    uint64_t wait() {
+        bool irq = false;
+        uint64_t clocks = 0;
+        while (!irq && clocks++ < limit) clock([&] { irq = top.irq; });
+        return clocks;
+    }
+};
+
+static FILE* open_file(const std::string& path, const char* mode) {
+    FILE* file = fopen(path.c_str(), mode);
+    if (!file) fail("cannot open " + path);
+    return file;
+}
+
+static void run(Harness& h, const std::string& job) {
+    std::ifstream commands(job);
+    if (!commands) fail("cannot open " + job);
+    bool fresh = true, ended = false;
+    for (std::string line; std::getline(commands, line);) {
+        std::istringstream in(line);
+        in >> std::setbase(0);
+        std::string word, path;
+        uint64_t a = 0, b = 0, c = 0;
+        in >> word;
+        if (word == "write" || word == "read" || word == "wait" || word == "expect") {
+            if (ended) continue;
+            if (fresh) h.reset();
+            fresh = false;
+        }
+        if (word == "memory" && std::getline(in >> std::ws, path)) {
+            std::ifstream file(path, std::ios::binary);
+            if (!file) fail("cannot open " + path);
+            h.memory.data.assign(std::istreambuf_iterator<char>(file), {});
+        } else if (word == "latency" && in >> h.memory.latency) {
+        } else if (word == "seed" && in >> h.memory.random.state) {
+            h.memory.vary = true;
+        } else if (word == "stall" && in >> h.memory.stall) {
+        } else if (word == "fault" && in >> h.memory.fault_first >> h.memory.fault_last >>
+                                          h.memory.fault_response) {
+        } else if (word == "limit" && in >> h.limit) {
+        } else if (word == "progress" && in >> h.progress) {
+        } else if (word == "trace" && std::getline(in >> std::ws, path)) {
+            h.trace = open_file(path, "wb");
+        } else if (word == "results" && std::getline(in >> std::ws, path)) {
+            h.results = open_file(path, "w");
+        } else if (word == "save" && std::getline(in >> std::ws, path)) {
+            FILE* file = open_file(path, "wb");
+            const std::vector<uint8_t>& data = h.memory.data;
+            if (fwrite(data.data(), 1, data.size(), file) != data.size() || fclose(file))
+                fail("cannot write " + path);
+        } else if (word == "write" && in >> a >> b) {
+            h.write(a, b);
+        } else if (word == "read" && in >> a) {
+            fprintf(h.results, "read %llu %u\n", static_cast<unsigned long long>(a), h.read(a));
+        } else if (word == "expect" && in >> a >> b >> c) {
+            const uint32_t value = h.read(a);
+            fprintf(h.results, "read %llu %u\n", static_cast<unsigned long long>(a), value);
+            ended = (value & b) != c;
+        } else if (word == "wait") {
+            const uint64_t clocks = h.wait();
+            ended = clocks > h.limit;
+            fprintf(h.results, "%s %llu\n", ended ? "timeout" : "wait",
+                    static_cast<unsigned long long>(clocks));
+        } else {
+            fail("cannot understand: " + line);
+        }
+    }
+    if (h.trace && fclose(h.trace)) fail("cannot write the trace");
+    if (h.results && fclose(h.results)) fail("cannot write the results");
+    h.top.final();
+}
+
+int main(int argc, char** argv) {
+    if (argc != 2) fail("usage: harness JOB");
+    Harness harness;
+    run(harness, argv[1]);
+}

@@ -1,0 +1,173 @@
+// The AXI4 slave behind `m_axi_*` of a Verilated design: the model of sim/memory.py, in C++, with
+// the same definition of time. Random mode draws other numbers than the Python model does.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "Vtop.h"
+
+static constexpr uint64_t kBytes = HFN_BUS / 8;
+static constexpr int kOkay = 0, kDecerr = 3;
+
+[[noreturn]] inline void fail(const std::string& message) {
+    fprintf(stderr, "harness: %s\n", message.c_str());
+    exit(1);
+}
+
+// SplitMix64
+struct Random {
+    uint64_t state = 0;
+    uint64_t next() {
+        uint64_t z = (state += 0x9E3779B97F4A7C15ull);
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
+        return z ^ (z >> 31);
+    }
+    bool chance(double p) { return (next() >> 11) * 0x1p-53 < p; }
+};
+
+struct Burst {
+    uint64_t address, beats, due = 0, done = 0;
+    int response = kOkay;
+};
+
+struct Beat {
+    uint8_t data[kBytes];
+    uint64_t strobe;
+    bool last;
+};
+
+struct Memory {
+    Vtop* top;
+    std::vector<uint8_t> data;
+    uint64_t latency = 1, now = 0;
+    bool vary = false;
+    double stall = 0.3;
+    Random random;
+    uint64_t fault_first = 1, fault_last = 0;
+    int fault_response = kOkay;
+    std::deque<Burst> reads, writes, answers;
+    std::deque<Beat> beats;
+    bool data_taken = false, answer_taken = false;
+
+    int response(uint64_t address) const {
+        if (address + kBytes > data.size()) return kDecerr;
+        return address >= fault_first && address <= fault_last ? fault_response : kOkay;
+    }
+    uint64_t wait() { return vary ? 1 + random.next() % latency : latency; }
+    bool held_back() { return vary && random.chance(stall); }
+
+    void reset() {
+        top->m_axi_arready = top->m_axi_awready = top->m_axi_wready = !vary;
+        top->m_axi_rvalid = top->m_axi_bvalid = 0;
+    }
+
+    Burst burst(const char* channel, uint64_t address, unsigned length, unsigned size,
+                unsigned kind) {
+        Burst b{address - address % kBytes, length + 1ull};
+        char text[120];
+        if ((1u << size) != kBytes || kind != 1) {
+            snprintf(text, sizeof text, "%s burst must be INCR, %d bytes a beat", channel,
+                     int(kBytes));
+            fail(text);
+        }
+        if (b.address / 4096 != (b.address + b.beats * kBytes - 1) / 4096) {
+            snprintf(text, sizeof text, "%s burst of %d beats at 0x%llx crosses 4 KiB", channel,
+                     int(b.beats), static_cast<unsigned long long>(b.address));
+            fail(text);
+        }
+        return b;
+    }
+
+    // Before the edge: what the design gives in this clock.
+    void sample() {
+        ++now;
+        if (top->m_axi_arvalid && top->m_axi_arready) {
+            reads.push_back(burst("read", top->m_axi_araddr, top->m_axi_arlen, top->m_axi_arsize,
+                                  top->m_axi_arburst));
+            reads.back().due = now + wait();
+        }
+        if (top->m_axi_awvalid && top->m_axi_awready)
+            writes.push_back(burst("write", top->m_axi_awaddr, top->m_axi_awlen,
+                                   top->m_axi_awsize, top->m_axi_awburst));
+        if (top->m_axi_wvalid && top->m_axi_wready) {
+            Beat beat;
+            memcpy(beat.data, &top->m_axi_wdata, kBytes);
+            beat.strobe = top->m_axi_wstrb;
+            beat.last = top->m_axi_wlast;
+            beats.push_back(beat);
+        }
+        data_taken = top->m_axi_rvalid && top->m_axi_rready;
+        answer_taken = top->m_axi_bvalid && top->m_axi_bready;
+    }
+
+    // After the edge: what the design gets in the next clock.
+    void drive() {
+        give_data();
+        match();
+        give_answer();
+        if (vary) {
+            top->m_axi_arready = !random.chance(stall);
+            top->m_axi_awready = !random.chance(stall);
+            top->m_axi_wready = !random.chance(stall);
+        }
+    }
+
+    void give_data() {
+        if (top->m_axi_rvalid && !data_taken) return;
+        if (data_taken && ++reads.front().done == reads.front().beats) reads.pop_front();
+        if (reads.empty() || reads.front().due > now + 1 || held_back()) {
+            top->m_axi_rvalid = 0;
+            return;
+        }
+        const Burst& b = reads.front();
+        const uint64_t address = b.address + b.done * kBytes;
+        const int r = response(address);
+        if (r == kOkay)
+            memcpy(&top->m_axi_rdata, &data[address], kBytes);
+        else
+            memset(&top->m_axi_rdata, 0, kBytes);
+        top->m_axi_rresp = r;
+        top->m_axi_rlast = b.done == b.beats - 1;
+        top->m_axi_rvalid = 1;
+    }
+
+    void match() {
+        while (!beats.empty() && !writes.empty()) {
+            Burst& b = writes.front();
+            const Beat& beat = beats.front();
+            const uint64_t address = b.address + b.done * kBytes;
+            const int r = response(address);
+            b.response = std::max(b.response, r);
+            if (r == kOkay)
+                for (uint64_t i = 0; i < kBytes; ++i)
+                    if (beat.strobe >> i & 1) data[address + i] = beat.data[i];
+            const bool last = ++b.done == b.beats;
+            if (beat.last != last) fail("wlast is on another beat than the burst's last");
+            beats.pop_front();
+            if (last) {
+                b.due = now + wait();
+                answers.push_back(b);
+                writes.pop_front();
+            }
+        }
+    }
+
+    void give_answer() {
+        if (top->m_axi_bvalid && !answer_taken) return;
+        if (answer_taken) answers.pop_front();
+        if (answers.empty() || answers.front().due > now + 1 || held_back()) {
+            top->m_axi_bvalid = 0;
+            return;
+        }
+        top->m_axi_bresp = answers.front().response;
+        top->m_axi_bvalid = 1;
+    }
+};

@@ -1,0 +1,100 @@
+"""The cocotb memory model and the C++ one keep the same time."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hfn_accel.config import Config
+from hfn_accel.errors import HfnError
+from sim import harness, runner
+
+COPIER = Path(__file__).with_name("copier.v").read_text()
+BURST = 8
+CONTROL, STATUS, SOURCE, TARGET, BEATS, CLOCKS = range(0, 24, 4)
+
+
+def design(bits: int) -> str:
+    return COPIER.replace("`define DATA 64", f"`define DATA {bits}")
+
+
+def clocks(latency: int, beats: int) -> int:
+    """Clocks of the copier: AR, wait, data, AW, data, wait and B of each burst."""
+    bursts = [min(BURST, beats - i) for i in range(0, beats, BURST)]
+    return sum(2 * n + 1 + 2 * latency for n in bursts)
+
+
+DONE, FAILED = 1, 3
+CASES = [(1, 1), (1, 20), (2, 8), (5, 100), (33, 9)]
+
+
+def job(memory, source: int, target: int, beats: int, **options) -> harness.Job:
+    commands = [("write", SOURCE, source), ("write", TARGET, target), ("write", BEATS, beats)]
+    commands += [("write", CONTROL, 1), ("wait",), ("read", STATUS), ("read", CLOCKS)]
+    return harness.Job(memory=memory, commands=commands, **options)
+
+
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+@pytest.mark.parametrize("bits", [64, 128])
+def test_cocotb(simulator, bits):
+    text = design(bits).replace("module hfn_accel", "module top")
+    table = [(latency, beats, clocks(latency, beats)) for latency, beats in CASES]
+    runner.run(text, "sim.benches.memory_model", name=f"copier{bits}", simulator=simulator,
+               bus_bytes=bits // 8, clocks=table)  # fmt: skip
+
+
+@pytest.mark.parametrize("bits", [64, 128])
+def test_harness(bits):
+    config = Config(axi_data_width=bits)
+    binary = harness.build(design(bits), config)
+    memory = np.random.default_rng(3).integers(0, 256, 16384, np.uint8)
+    for latency, beats in CASES:
+        size = beats * config.bus_bytes
+        result = harness.execute(binary, job(memory, 0, 8192, beats, latency=latency, trace=True))
+        assert result.reads.tolist() == [DONE, clocks(latency, beats)]
+        assert result.waits.tolist() == [clocks(latency, beats)]
+        assert (result.memory[8192 : 8192 + size] == ~memory[:size]).all()
+        assert result.trace["addr"].tolist() == list(range(0, size, config.bus_bytes))
+        assert result.trace["data"].tolist() == (
+            memory[:size].view("<u2")[:: config.bus_bytes // 2].tolist()
+        )
+        assert (result.trace["bank"] == 2).all()
+        assert result.trace["layer"].tolist() == [i // BURST for i in range(beats)]
+
+
+def test_harness_random():
+    binary = harness.build(design(64), Config())
+    memory = np.random.default_rng(4).integers(0, 256, 16384, np.uint8)
+    taken = set()
+    for seed in range(6):
+        result = harness.execute(binary, job(memory, 0, 8192, 50, latency=20, seed=seed, stall=0.5))
+        assert (result.memory[8192:8592] == ~memory[:400]).all()
+        taken.add(int(result.reads[1]))
+    assert len(taken) > 3
+
+
+def test_harness_errors():
+    binary = harness.build(design(64), Config())
+    memory = np.zeros(16384, np.uint8)
+    result = harness.execute(binary, job(memory, 0, 8192, 3, fault=(8192, 8199, 2)))
+    assert result.reads[0] == FAILED
+    assert result.memory[8192:8216].tolist() == [0] * 8 + [255] * 16
+    result = harness.execute(binary, job(memory, 16384, 0, 3))
+    assert result.reads[0] == FAILED  # DECERR behind the end
+    with pytest.raises(HfnError, match="crosses 4 KiB"):
+        harness.execute(binary, job(memory, 4096 - 8, 0, 8))
+    with pytest.raises(HfnError, match="did not finish within 20 clocks"):
+        harness.execute(binary, job(memory, 0, 8192, 100, limit=20))
+    with pytest.raises(HfnError, match="latency must be at least 1"):
+        harness.execute(binary, job(memory, 0, 8192, 1, latency=0))
+
+
+def test_wrong_last():
+    """A master whose WLAST is wrong is found out by both models."""
+    text = design(64).replace("m_axi_wlast = index == last", "m_axi_wlast = 0")
+    with pytest.raises(HfnError, match="wlast"):
+        harness.execute(harness.build(text, Config()), job(bytes(16384), 0, 8192, 8))
+    text = text.replace("module hfn_accel", "module top")
+    with pytest.raises(AssertionError, match="wlast is 0 on beat 8 of 8"):
+        runner.run(text, "sim.benches.memory_model", name="copier64", simulator="icarus",
+                   bus_bytes=8, clocks=[(1, 8, clocks(1, 8))])  # fmt: skip
