@@ -12,7 +12,8 @@ import numpy as np
 
 from . import sequence
 from .arithmetic import requantise
-from .compiler import BANKS, tile_beats
+from .check import LOAD_BITS, check
+from .compiler import BANKS
 from .config import Config
 from .errors import HfnError
 from .images import PIXEL_BYTES
@@ -21,7 +22,6 @@ from .program import DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program
 from .shape import LayerShape
 
 TRAFFIC = ("descriptor", "mask", "parameter", "activation", "weight")
-LOAD_BITS = 8
 _CHUNK_BYTES = 1 << 26  # of simulated banks: images are taken in groups that fit
 _PARAMETERS = np.dtype([("multiplier", "<i2"), ("residual", "<i2"), ("bias", "<i4")])
 
@@ -79,9 +79,25 @@ def execute(program: Program, config: Config, images: np.ndarray, keep: bool = T
         logits=np.concatenate(logits),
         activations=[np.concatenate(a) for a in activations if a],
         bytes=traffic,
-        macs=sum(layer.shape.macs for layer in layers),
+        macs=macs(program),
         planes=sum(layer.shape.planes for layer in layers),
     )
+
+
+def shapes(program: Program) -> list[LayerShape]:
+    """Shapes of the executed layers."""
+    convs = (f for code, f in program.descriptors if code == Opcode.CONV)
+    return [LayerShape.of(program.header, f) for f in convs]
+
+
+def macs(program: Program) -> int:
+    """Useful multiply-accumulates an image."""
+    return sum(s.macs for s in shapes(program))
+
+
+def work(program: Program) -> int:
+    """Multiply-accumulates times activation bits: what R*C positions do one of each clock."""
+    return sum(s.macs * s.in_bits for s in shapes(program))
 
 
 class Banks:
@@ -174,21 +190,15 @@ def _convolve(x: np.ndarray, weights: np.ndarray, stride: int, pad: int, s: Laye
 def _fetch(program: Program, config: Config):
     """Walk the descriptors once: (LOAD's fields, layers, bytes by class)."""
     header, descriptors = program.header, program.descriptors
-    codes = [code for code, _ in descriptors]
-    if codes[:2] != [Opcode.BEGIN, Opcode.LOAD] or codes[-1] != Opcode.END or set(
-        codes[2:-1]) != {Opcode.CONV}:  # fmt: skip
-        raise HfnError("program must be BEGIN, LOAD, CONV..., END")
-    if not descriptors[-2][1]["raw"]:
-        raise HfnError("the program's last CONV must write logits (raw = 1)")
+    check(descriptors, config)
     image = np.frombuffer(program.image, np.uint8)
     buffer = np.zeros(header["mask_words"] * config.bus_bytes, np.uint8)
     traffic = dict.fromkeys(TRAFFIC, 0)
     traffic["descriptor"] = len(descriptors) * DESCRIPTOR_BYTES
     load, layers = descriptors[1][1], []
     traffic["activation"] = _beats(load["pixels"] * PIXEL_BYTES, config) * config.bus_bytes
-    for index, (_, f) in enumerate(descriptors[2:-1], 2):
+    for _, f in descriptors[2:-1]:
         shape = LayerShape.of(header, f)
-        _check(f"descriptor {index}", f, shape, load, config, header)
         if f["fetch_mask"]:
             size, base = f["mask_beats"] * config.bus_bytes, f["mask_base"] * config.bus_bytes
             buffer[base : base + size] = image[f["mask_address"] : f["mask_address"] + size]
@@ -219,52 +229,3 @@ def _weights(buffer: np.ndarray, f: dict[str, int], s: LayerShape, config: Confi
     mask = mask.reshape(-1, s.fan_in)[: s.cout]
     signs = sequence.signs(f["sign_state"], 0, s.cout, s.fan_in)
     return (signs * mask.view(np.int8)).reshape(s.cout, s.kernel, s.kernel, s.cin)
-
-
-def _check(where: str, f: dict[str, int], s: LayerShape, load, config: Config, header):
-    """Raise HfnError if a CONV's fields contradict each other or leave a buffer or the image."""
-    group = config.group
-    fits = {
-        "origin": f["origin"] == f["pad"] * (f["row_stride"] + f["in_bits"]),
-        "strip_stride": f["strip_stride"] == f["strip_rows"] * f["stride"] * f["row_stride"],
-        "out_tiles": f["out_tiles"] == s.out_tiles,
-        "last_rows": 1 <= f["last_rows"] <= config.rows,
-        "stride": f["stride"] in (1, 2),
-        "sign_state": f["sign_state"] != 0,
-        "in_bits": 1 <= f["in_bits"] <= 8,
-        "src_bank": f["src_bank"] < BANKS,
-        "pool": f["pool"] == f["raw"],
-        "strips": f["strips"] >= 1 and 1 <= s.out_height
-        and (s.pool or f["strip_rows"] * f["out_width"] <= config.psum_depth),
-        "out_width": s.out_width == (s.in_width + 2 * f["pad"] - s.kernel) // f["stride"] + 1
-        and s.out_height == (s.in_height + 2 * f["pad"] - s.kernel) // f["stride"] + 1,
-        "in_group_stride": f["row_stride"] == s.in_width * f["in_bits"]
-        and -(-s.cin // group) * s.in_height * f["row_stride"] <= header["bank_words"]
-        and f["in_group_stride"] == s.in_height * f["row_stride"],
-        "mask_beats": f["mask_base"] + f["mask_beats"] <= header["mask_words"]
-        and f["mask_beats"] == s.out_tiles * tile_beats(s.fan_in, config),
-        "mask_address": f["mask_address"] + f["mask_beats"] * config.bus_bytes
-        <= header["image_bytes"],
-    }  # fmt: skip
-    if not f["raw"]:
-        words = -(-s.cout // group) * s.pixels
-        fits |= {
-            "dst_bank": f["dst_bank"] < BANKS and f["dst_bank"] != f["src_bank"],
-            "shift": 1 <= f["shift"] <= 47,
-            "out_bits": 1 <= f["out_bits"] <= 8,
-            "out_group_stride": f["out_group_stride"] == s.pixels * f["out_bits"]
-            and words * f["out_bits"] <= header["bank_words"],
-            "parameter_address": f["parameter_address"] + s.cout * PARAMETER_BYTES
-            <= header["image_bytes"],
-        }  # fmt: skip
-    if f["residual"]:
-        words = -(-s.cout // group) * s.pixels * f["res_bits"]
-        fits |= {
-            "res_bits": 1 <= f["res_bits"] <= 8,
-            "res_bank": f["res_bank"] < BANKS and f["res_bank"] != f["dst_bank"],
-            "res_group_stride": f["res_group_stride"] == s.pixels * f["res_bits"]
-            and words <= header["bank_words"],
-        }  # fmt: skip
-    for name, good in fits.items():
-        if not good:
-            raise HfnError(f"illegal program: {where}: {name} {f[name]} contradicts the rest")

@@ -5,6 +5,7 @@ parameters of every executed layer; never a weight. See docs/ticket.md for the l
 """
 
 import json
+import zlib
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -62,10 +63,10 @@ class Ticket:
         tensors, executed = self.arch.tensors, self.arch.layers[:-1]
         if len(self.masks) != len(tensors) or len(self.norms) != len(executed):
             raise HfnError("ticket does not hold one mask a tensor and one norm a layer")
-        for conv, mask in zip(tensors, self.masks):
+        for conv, mask in zip(tensors, self.masks, strict=True):
             if mask.shape != (conv.cout, conv.fan_in) or mask.dtype != bool:
                 raise HfnError(f"ticket's mask of {conv.name} has the wrong shape")
-        for conv, norm in zip(executed, self.norms):
+        for conv, norm in zip(executed, self.norms, strict=True):
             for name, dtype in (("multiplier", np.int16), ("residual", np.int16),
                                 ("bias", np.int32)):  # fmt: skip
                 array = getattr(norm, name)
@@ -109,8 +110,10 @@ class Ticket:
             "coats": 1, "frozen": 0.0, "class_names": self.class_names,
             "provenance": self.provenance,
         }  # fmt: skip
-        metadata = {"format": FORMAT, "version": str(VERSION), "ticket": json.dumps(about)}
-        atomic_write(path, save_tensors(tensors, metadata))
+        text = json.dumps(about)
+        metadata = {"format": FORMAT, "version": str(VERSION), "ticket": text,
+                    "crc32": _checksum(text, tensors)}  # fmt: skip
+        atomic_write(path, _ordered(save_tensors(tensors, metadata)))
 
 
 def find(name: str | Path) -> Path:
@@ -125,9 +128,27 @@ def find(name: str | Path) -> Path:
     return path
 
 
-def _metadata(data: bytes) -> dict:
-    length = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + length]).get("__metadata__", {})
+def _header(data: bytes) -> tuple[dict, bytes]:
+    """A safetensors file's JSON header, and the bytes behind it."""
+    end = 8 + int.from_bytes(data[:8], "little")
+    return json.loads(data[8:end]), data[end:]
+
+
+def _ordered(data: bytes) -> bytes:
+    """The same file with sorted metadata, whose order safetensors draws at random."""
+    header, rest = _header(data)
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + rest
+
+
+def _checksum(about: str, tensors: dict[str, np.ndarray]) -> str:
+    """CRC-32 of the JSON text, then of every tensor's bytes in order of name; decimal."""
+    crc = zlib.crc32(about.encode())
+    for _, tensor in sorted(tensors.items()):
+        crc = zlib.crc32(tensor.tobytes(), crc)
+    return str(crc)
 
 
 def load(name: str | Path) -> Ticket:
@@ -138,7 +159,7 @@ def load(name: str | Path) -> Ticket:
     path = find(name)
     data = read_bytes(path)
     try:
-        tensors, metadata = load_tensors(data), _metadata(data)
+        tensors, metadata = load_tensors(data), _header(data)[0].get("__metadata__", {})
     except (SafetensorError, ValueError, KeyError, AttributeError):
         raise HfnError(f"{path} is not a ticket: damaged, truncated or no safetensors") from None
     if metadata.get("format") != FORMAT:
@@ -146,7 +167,10 @@ def load(name: str | Path) -> Ticket:
     if metadata.get("version") != str(VERSION):
         raise HfnError(f"{path} has ticket version {metadata.get('version')}, not {VERSION}")
     try:
-        return _build(json.loads(metadata["ticket"]), tensors)
+        text = metadata["ticket"]
+        if metadata.get("crc32", _checksum(text, tensors)) != _checksum(text, tensors):
+            raise HfnError(f"{path} is a damaged ticket (CRC-32 differs)")
+        return _build(json.loads(text), tensors)
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise HfnError(f"{path} is a damaged ticket ({type(error).__name__}: {error})") from None
 

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from hfn_accel.errors import HfnError
+from hfn_accel.images import load, pack
+
+GOOD = {
+    "images": np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3),
+    "labels": np.array([1, 0]),
+    "class_names": np.array(["cat", "dog"]),
+}
+
+
+def save(folder, **changes):
+    path = folder / "images.npz"
+    values = {k: v for k, v in (GOOD | changes).items() if v is not None}
+    np.savez(path, **values)
+    return path
+
+
+def test_load(tmp_path):
+    data = load(save(tmp_path))
+    assert (data.images == GOOD["images"]).all()
+    assert data.labels.tolist() == [1, 0]
+    assert data.class_names == ("cat", "dog")
+    assert len(data) == 2 and len(data.take(1)) == 1
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        ({"images": GOOD["images"].astype(float)}, "must be uint8"),
+        ({"images": GOOD["images"][0]}, "must be uint8"),
+        ({"images": np.zeros((2, 4, 4, 5), np.uint8)}, "1 to 4 channels"),
+        ({"labels": np.array([0])}, "must be 2 integers"),
+        ({"labels": np.array([0.0, 1.0])}, "must be 2 integers"),
+        ({"labels": np.array([0, 2])}, "from 0 to 1"),
+        ({"labels": np.array([-1, 1])}, "from 0 to 1"),
+        ({"class_names": np.array([1, 2])}, "strings"),
+        ({"class_names": np.array([{}, []], object)}, "not an .npz of"),
+        ({"labels": None}, "not an .npz of"),
+    ],
+)
+def test_wrong_arrays(tmp_path, changes, message):
+    with pytest.raises(HfnError, match=message):
+        load(save(tmp_path, **changes))
+
+
+def test_wrong_files(tmp_path):
+    with pytest.raises(HfnError, match="no such file"):
+        load(tmp_path / "none.npz")
+    whole = save(tmp_path).read_bytes()
+    for data in (b"", b"hello", whole[: len(whole) // 2], whole[:-1]):
+        path = tmp_path / "damaged.npz"
+        path.write_bytes(data)
+        with pytest.raises(HfnError, match="not an .npz of"):
+            load(path)
+    np.save(tmp_path / "array.npy", GOOD["images"])
+    with pytest.raises(HfnError, match="not an .npz of"):
+        load(tmp_path / "array.npy")
+
+
+@pytest.mark.parametrize("count", [0, -1, 3])
+def test_take_refuses(tmp_path, count):
+    with pytest.raises(HfnError, match="--count must be from 1 to 2"):
+        load(save(tmp_path)).take(count)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_pack(channels):
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 4, channels)).astype(np.uint8)
+    memory = pack(images)
+    assert memory.shape == (2, 3 * 4 * 4)
+    for n, y, x, c in np.ndindex(2, 3, 4, 4):
+        want = images[n, y, x, c] if c < channels else 0
+        assert memory[n, (y * 4 + x) * 4 + c] == want
+
+
+def test_pack_refuses():
+    with pytest.raises(HfnError, match="must be uint8"):
+        pack(np.zeros((1, 2, 2, 5), np.uint8))

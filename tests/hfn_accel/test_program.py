@@ -1,0 +1,116 @@
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hfn_accel.compiler import compile
+from hfn_accel.config import Config
+from hfn_accel.errors import HfnError
+from hfn_accel.listing import field_tables
+from hfn_accel.network import Architecture
+from hfn_accel.program import FIELDS, Opcode, Program, available, decode, encode, offsets
+from tests.tickets import random_ticket
+
+DOCS = Path(__file__).parents[2] / "docs"
+CONFIG = Config(rows=8, columns=4)
+
+
+@pytest.fixture(scope="module")
+def program():
+    arch = Architecture.parse("6x1,9x3f", classes=5, image_size=6)
+    return compile(random_ticket(np.random.default_rng(5), arch), CONFIG)
+
+
+def test_document_equals_the_table():
+    text = (DOCS / "program.md").read_text()
+    assert field_tables().strip() in text
+
+
+@pytest.mark.parametrize("opcode", list(Opcode))
+def test_round_trip(opcode):
+    rng = np.random.default_rng(int(opcode))
+    for _ in range(20):
+        values = {f.name: int.from_bytes(rng.bytes(8), "little") % (1 << f.bits)
+                  for f in FIELDS[opcode][3:]}  # fmt: skip
+        code, fields = decode(encode(opcode, **values))
+        assert code == opcode
+        assert {name: fields[name] for name in values} == values
+
+
+@pytest.mark.parametrize("opcode", list(Opcode))
+def test_fields_do_not_cross_the_descriptor(opcode):
+    end = max(bit + bits for bit, bits in offsets(opcode).values())
+    assert end <= 512
+
+
+def test_wide_field_starts_where_the_hardware_expects_it():
+    table = offsets(Opcode.CONV)
+    want = {"sign_state": 64, "out_tiles": 192, "origin": 256, "in_group_stride": 320,
+            "mask_address": 384, "res_group_stride": 448}  # fmt: skip
+    assert {name: table[name][0] for name in want} == want
+
+
+@pytest.mark.parametrize("value", [-1, 256])
+def test_a_value_must_fit(value):
+    with pytest.raises(HfnError, match=f"field channels must be 0 to 255, not {value}"):
+        encode(Opcode.LOAD, channels=value)
+
+
+def test_decode_refuses_foreign_descriptors():
+    good = encode(Opcode.END)
+    for bad, message in (
+        (good[:-1], "magic"),
+        (bytes(64), "magic"),
+        (good[:1] + b"\x02" + good[2:], "version must be 1, not 2"),
+        (b"\x09" + good[1:], "unknown descriptor opcode 9"),
+    ):
+        with pytest.raises(HfnError, match=message):
+            decode(bad)
+
+
+def test_parse_returns_the_program(program):
+    again = Program.parse(program.image)
+    assert again == program
+    assert [code for code, _ in again.descriptors][:3] == [Opcode.BEGIN, Opcode.LOAD, Opcode.CONV]
+
+
+def test_parse_refuses_damage(program):
+    image = program.image
+    for cut in (0, 63, 64, 100, len(image) - 1):
+        with pytest.raises(HfnError):
+            Program.parse(image[:cut])
+    rng = np.random.default_rng(0)
+    for at in rng.integers(64, len(image), 50):
+        bad = bytearray(image)
+        bad[at] ^= 1 << int(rng.integers(8))
+        with pytest.raises(HfnError, match="damaged"):
+            Program.parse(bytes(bad))
+    with pytest.raises(HfnError, match="does not start with a BEGIN"):
+        Program.parse(image[64:])
+    with pytest.raises(HfnError, match="magic"):
+        Program.parse(b"\x89PNG" + image)
+
+
+@pytest.mark.parametrize(
+    "config, message",
+    [
+        (CONFIG.replace(rows=4), "compiled for --pe 8x4, not 4x4"),
+        (CONFIG.replace(columns=8), "compiled for --pe 8x4, not 8x8"),
+        (CONFIG.replace(axi_data_width=128), "axi_data_width 64, not 128"),
+        (CONFIG.replace(accumulator_bits=12), "accumulator_bits"),
+        (CONFIG.replace(activation_bytes=256), "bank_words"),
+        (CONFIG.replace(mask_bytes=256), "mask_words"),
+    ],
+)
+def test_check_refuses_another_configuration(program, config, message):
+    program.check(CONFIG)
+    with pytest.raises(HfnError, match=re.escape(message)):
+        program.check(config)
+
+
+def test_every_requirement_is_checked(program):
+    """A configuration that has exactly what the header asks is enough; one less is not."""
+    have = available(CONFIG)
+    for name in have:
+        assert 0 < program.header[name] <= have[name]
