@@ -1,0 +1,137 @@
+"""Bench of `WriteDma`: random transfers with stalls, faults, and exact timing without stalls."""
+
+from random import Random
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import FallingEdge, RisingEdge
+
+from hfn_accel import timing
+from hfn_accel.config import Config
+from sim.benches.read_dma import Slave, asked, draw
+from sim.memory import DECERR, OKAY, SLVERR
+from sim.runner import parameters
+
+PARAMETERS = parameters()
+CONFIG = Config(**PARAMETERS["config"])
+WIDTH = CONFIG.bus_bytes
+SIZE = 1 << 16
+
+
+async def setup(dut, **memory):
+    cocotb.start_soon(Clock(dut.clk, 10, "ns").start())
+    dut.rst.value = 1
+    for name in ("start", "abort", "i_valid", "i_strb"):
+        getattr(dut, name).value = 0
+    rng, faults = Random(PARAMETERS["seed"]), {}
+    model = Slave(dut, bytearray(rng.randbytes(SIZE)),
+                  error=lambda address, write: faults.get(address, OKAY), **memory)  # fmt: skip
+    model.faults = faults
+    for _ in range(3):
+        await RisingEdge(dut.clk)
+    dut.rst.value = 0
+    return rng, model
+
+
+async def transfer(dut, address, beats, rng, pause=0.0, abort_at=None):
+    """Run one transfer of random beats. Returns (those taken, clocks until busy is low)."""
+    await RisingEdge(dut.clk)
+    dut.start.value, dut.address.value, dut.beats.value = 1, address, beats
+    await FallingEdge(dut.clk)
+    assert not int(dut.busy.value)
+    taken, offer, clocks = [], None, 0
+    while True:
+        await RisingEdge(dut.clk)
+        clocks += 1
+        dut.start.value = 0
+        dut.address.value, dut.beats.value = rng.getrandbits(32), rng.getrandbits(24)
+        if offer is None and rng.random() >= pause:
+            strobe = rng.choice(((1 << WIDTH) - 1, rng.getrandbits(WIDTH)))
+            offer = rng.getrandbits(8 * WIDTH), strobe
+            dut.i_data.value, dut.i_strb.value = offer
+        dut.i_valid.value = offer is not None
+        dut.abort.value = abort_at is not None and clocks >= abort_at
+        await FallingEdge(dut.clk)
+        if not int(dut.busy.value):
+            dut.i_valid.value = 0
+            assert not int(dut.i_ready.value)
+            return taken, clocks
+        if offer and int(dut.i_ready.value):
+            taken.append(offer)
+            offer = None
+        assert clocks < 50 * (beats + 300), "hangs"
+
+
+def store(data, address, taken):
+    """What memory must hold after `taken` beats."""
+    for i, (beat, strobe) in enumerate(taken):
+        for lane, value in enumerate(beat.to_bytes(WIDTH, "little")):
+            if strobe >> lane & 1:
+                data[address + i * WIDTH + lane] = value
+
+
+@cocotb.test()
+async def random_stalls(dut):
+    """Every strobed byte, and no other, is written, whatever waits."""
+    rng, model = await setup(dut, latency=9, seed=PARAMETERS["seed"])
+    expected = bytearray(model.data)
+    for _ in range(12):
+        address, beats = draw(rng)
+        model.writes.clear()
+        taken, _ = await transfer(dut, address, beats, rng, pause=rng.choice((0, 0.5)))
+        store(expected, address, taken)
+        assert len(taken) == beats and model.data == expected
+        assert model.writes == asked(address, beats)
+        assert int(dut.error.value) == 0 and model.idle
+
+
+@cocotb.test()
+async def full_throughput(dut):
+    """The closed form, exactly."""
+    rng, model = await setup(dut)
+    for latency in (1, 2, 7, 30):
+        model.latency = latency
+        for address, beats in [draw(rng) for _ in range(6)]:
+            taken, clocks = await transfer(dut, address, beats, rng)
+            assert len(taken) == beats
+            assert clocks == timing.write_cycles(CONFIG, address, beats, latency)
+
+
+@cocotb.test()
+async def bus_errors(dut):
+    """The first bad response is kept and ends the transfer; the next one is whole."""
+    rng, model = await setup(dut, latency=3, seed=PARAMETERS["seed"])
+    for response, code in ((SLVERR, SLVERR), (DECERR, DECERR), (1, SLVERR)) * 3:
+        address, beats = draw(rng)
+        issued = asked(address, beats)
+        bad = rng.randrange(len(issued))
+        for where, size in issued[bad:]:
+            model.faults[where + rng.randrange(size // WIDTH) * WIDTH] = response
+            response = rng.choice((SLVERR, DECERR))
+        model.writes.clear()
+        taken, _ = await transfer(dut, address, beats, rng, pause=rng.choice((0, 0.5)))
+        assert int(dut.error.value) == code
+        assert model.writes == issued[: bad + 1] and model.idle
+        assert len(taken) * WIDTH == sum(size for _, size in model.writes)
+        model.faults.clear()
+        taken, _ = await transfer(dut, address, beats, rng)
+        assert len(taken) == beats and int(dut.error.value) == 0
+
+
+@cocotb.test()
+async def abort(dut):
+    """`abort` ends the burst in flight by the rules, writing nothing that was not taken."""
+    rng, model = await setup(dut, latency=5, seed=PARAMETERS["seed"])
+    expected = bytearray(model.data)
+    short = 0
+    for _ in range(10):
+        address, beats = draw(rng)
+        at = rng.randrange(1, 300)
+        taken, _ = await transfer(dut, address, beats, rng, pause=0.3, abort_at=at)
+        store(expected, address, taken)
+        short += len(taken) < beats
+        assert model.data == expected and int(dut.error.value) == 0 and model.idle
+        taken, _ = await transfer(dut, address, beats, rng)
+        store(expected, address, taken)
+        assert len(taken) == beats and model.data == expected
+    assert short
