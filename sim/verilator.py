@@ -10,11 +10,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from hfn_accel.cli import run
 from hfn_accel.errors import HfnError
 
 from .build import build_folder, cached
@@ -147,3 +149,16 @@ def lint(source: str | Path, top: str = "hfn_accel") -> list[str]:
     if done.returncode and not messages:
         raise HfnError(f"Verilator failed on {source}: {done.stderr.strip()[-500:]}")
     return messages
+
+
+def main():
+    """Without arguments name the Verilator in use; with files, lint them."""
+    tool = find()
+    messages = [message for source in sys.argv[1:] for message in lint(source)]
+    if messages:
+        raise HfnError("\n".join([f"{len(messages)} lint messages", *messages]))
+    print(f"Verilator {tool.version}: {tool.executable}" if not sys.argv[1:] else "clean")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,31 @@
+# `make demo` and `make test` set up a fresh clone by themselves.
+
+PY := .venv/bin/python
+SHAPE ?= 16x16
+
+.PHONY: setup test test-slow demo lint lint-verilog clean
+
+setup: .venv/.set-up
+
+.venv/.set-up: pyproject.toml constraints.txt .ci/setup
+	@.ci/setup
+
+test: setup
+	$(PY) -m pytest -m "not slow"
+
+test-slow: setup
+	$(PY) -m pytest -m slow
+
+demo: setup
+	$(PY) -m hfn_accel.demo
+
+lint: setup
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+
+lint-verilog: setup
+	$(PY) -m hfn_accel.gen --pe $(SHAPE) --out build/lint
+	$(PY) -m sim.verilator build/lint/hfn_accel_$(SHAPE).v
+
+clean:
+	rm -rf build
