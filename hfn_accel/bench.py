@@ -1,0 +1,117 @@
+"""`python -m hfn_accel.bench NAME`: measurements that the documentation quotes."""
+
+import time
+
+import numpy as np
+
+from . import randomness, sequence
+from .cli import add_json, parser, run
+from .errors import HfnError
+from .files import write_json
+
+MATRIX = 256  # rows and columns of the sign matrices compared
+SPEED_SHAPE = 2048, 4608  # output channels and fan-in of the timed tensor
+ROUNDS = 7
+
+
+def bench_sequence(args) -> dict:
+    """Speed of `sequence.signs` beside NumPy's generator, and the statistics of its signs."""
+    state, rng = sequence.seed_state(1), np.random.default_rng(1)
+    rows, fan_in = SPEED_SHAPE
+    contestants = {
+        "sequence": lambda: sequence.signs(state, 0, rows, fan_in),
+        "numpy": lambda: np.int8(1) - (rng.integers(0, 2, SPEED_SHAPE, dtype=np.int8) << 1),
+    }
+    times = {name: [] for name in contestants}
+    for _ in range(ROUNDS):  # in turns, so that a busy machine slows both
+        for name, contestant in contestants.items():
+            began = time.process_time()
+            contestant()
+            times[name].append(time.process_time() - began)
+    rates = {name: rows * fan_in / min(t) for name, t in times.items()}
+    matrices = {
+        "sequence": sequence.signs(state, 0, MATRIX, MATRIX),
+        "independent": randomness.independent_signs(1, MATRIX, MATRIX),
+        "one_shift_a_word_32": randomness.naive_signs(state, MATRIX, MATRIX, 32),
+        "one_shift_a_word_64": randomness.naive_signs(state, MATRIX, MATRIX, 64),
+    }
+    result = {
+        "signs_per_second": rates,
+        "ratio_to_numpy": rates["sequence"] / rates["numpy"],
+        "statistics": {name: randomness.summary(m) for name, m in matrices.items()},
+    }
+    if args.plot:
+        _plot(matrices, args.plot)
+    return result
+
+
+def print_sequence(result: dict):
+    rates = result["signs_per_second"]
+    print(f"sequence.signs  {rates['sequence'] / 1e6:7.1f} million signs/s on one core")
+    print(f"numpy integers  {rates['numpy'] / 1e6:7.1f} million signs/s")
+    print(f"ratio           {result['ratio_to_numpy']:7.2f}")
+    table = result["statistics"]
+    names = list(next(iter(table.values())))
+    print(f"\n{MATRIX} x {MATRIX} signs".ljust(21) + "".join(n.rjust(18) for n in names))
+    for label, row in table.items():
+        print(label.ljust(20) + "".join(f"{row[n]:.1f}".rjust(18) for n in names))
+
+
+def _plot(matrices: dict[str, np.ndarray], path: str):
+    """Two sign matrices and the singular values of all."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    labels = {
+        "sequence": "weight sequence",
+        "independent": "independent signs",
+        "one_shift_a_word_32": "LFSR, one shift a 32-bit word",
+        "one_shift_a_word_64": "LFSR, one shift a 64-bit word",
+    }
+    figure, axes = pyplot.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
+    for axis, name in zip(axes, ("sequence", "one_shift_a_word_32"), strict=False):
+        axis.imshow(matrices[name][:96, :96], cmap="gray", interpolation="nearest")
+        axis.set_title(labels[name])
+        axis.set_xlabel("lane")
+        axis.set_ylabel("output channel")
+    styles = ("-", "--", "-", "-")
+    for (name, matrix), style in zip(matrices.items(), styles, strict=True):
+        values = np.linalg.svd(matrix.astype(float), compute_uv=False)
+        rank = randomness.effective_rank(matrix)
+        values[values < 1e-9 * values[0]] = np.nan
+        axes[2].semilogy(
+            range(1, len(values) + 1), values, style, label=f"{labels[name]}: {rank:.0f}"
+        )
+    axes[2].set_ylim(0.05, 3000)
+    axes[2].set_title(f"singular values of {MATRIX} x {MATRIX} signs")
+    axes[2].set_xlabel("index")
+    axes[2].legend(title="effective rank", fontsize=8)
+    try:
+        figure.savefig(path, dpi=110, metadata={"Software": None})
+    except (OSError, ValueError) as error:
+        raise HfnError(f"cannot write {path}: {error}") from None
+    pyplot.close(figure)
+
+
+# name -> (measure, print): more benchmarks are more lines here
+BENCHMARKS = {"sequence": (bench_sequence, print_sequence)}
+
+
+def main():
+    p = parser("bench", "Measure; results belong to the machine, ratios are what to compare.")
+    p.add_argument("name", choices=sorted(BENCHMARKS))
+    p.add_argument("--plot", metavar="F.png", help="also draw the comparison")
+    add_json(p)
+    args = p.parse_args()
+    measure, show = BENCHMARKS[args.name]
+    result = measure(args)
+    if args.json != "-":
+        show(result)
+    if args.json:
+        write_json(args.json, result)
+
+
+if __name__ == "__main__":
+    run(main)
