@@ -23,7 +23,7 @@ class Filler(Clocked):
                          data=[*LOOPS, "sign_state", "mask_data"])  # fmt: skip
         self.masks = [self.rng.getrandbits(COLUMNS) for _ in range(1 << mask_address_bits(CONFIG))]
         self.shadow = [(self.rng.getrandbits(COLUMNS), 0)] * ROWS
-        self.row = None  # (mask data of the row now read)
+        self.row = None  # the mask row that was addressed in the clock before
 
     async def clock(self, **inputs):
         if self.row is not None:
@@ -32,11 +32,12 @@ class Filler(Clocked):
         if self.get("rst"):
             return
         self.row = self.masks[self.get("mask_addr")]
+        assert self.get("row_en") or not self.get("clear")
         # what this clock's outputs leave in the shadow tile at its end
-        self.after = [(0, s) for _, s in self.shadow] if self.get("clear") else list(self.shadow)
+        if self.get("clear"):
+            self.shadow = [(0, sign) for _, sign in self.shadow]
         if self.get("row_en"):
-            self.after[self.get("row_index")] = self.get("row_mask"), self.get("row_sign")
-        self.shown, self.shadow = self.shadow, self.after
+            self.shadow[self.get("row_index")] = self.get("row_mask"), self.get("row_sign")
 
     async def setup(self, layer):
         """Choose a seed and a tensor; returns the tensor's sign bits (out channel, k)."""
@@ -67,7 +68,7 @@ class Filler(Clocked):
                 await self.clock()
                 assert self.get("ready") == ready and not self.get("row_en")
             await self.clock(go=1)
-            assert self.get("ready") == ready
+            assert self.get("ready") == ready and not self.get("row_en")
             for elapsed in range(1, len(rows) + FILL_CYCLES):
                 await self.clock()
                 assert not self.get("ready"), f"ready {elapsed} clocks after go"
@@ -124,9 +125,12 @@ async def full_throughput(dut):
 async def abandoned(dut):
     """A `setup` during a fill, at any of its clocks, starts afresh."""
     filler = await start(dut)
+    layer, tiles = filler.draw()
+    for elapsed in range(1, len(tiles[0]) + FILL_CYCLES):
+        await filler.run(layer, tiles, wait=lambda: 2, stop=(0, elapsed))
     for _ in range(PARAMETERS["layers"]):
         layer, tiles = filler.draw()
         number = filler.rng.randrange(len(tiles))
         elapsed = filler.rng.randrange(1, len(tiles[number]) + FILL_CYCLES)
         await filler.run(layer, tiles, wait=lambda: 0, stop=(number, elapsed))
-    await filler.run(*filler.draw(), wait=lambda: 0)
+    await filler.run(*filler.draw(), wait=lambda: 2)
