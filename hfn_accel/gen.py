@@ -1,0 +1,91 @@
+"""`python -m hfn_accel.gen`: the accelerator's Verilog, and a description of it for machines.
+
+Both files are the same from run to run, and are written atomically.
+"""
+
+import importlib
+import importlib.util
+import json
+from pathlib import Path
+
+from . import __version__, cli, registers, timing
+from .config import Config
+from .errors import HfnError
+from .files import atomic_write
+
+TOP = "hfn_accel"
+
+
+def main(argv: list[str] | None = None):
+    """Write hfn_accel_RxC.v and hfn_accel_RxC.json."""
+    p = cli.parser("gen", "Write the accelerator's Verilog and its description.")
+    p.add_argument("--out", metavar="DIR", default=".", help="folder (default: this one)")
+    cli.add_config(p)
+    args = p.parse_args(argv)
+    config = cli.config(args)
+    folder = Path(args.out)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HfnError(f"cannot make {folder}: {error.strerror}") from None
+    component = own("rtl.accelerator").Accelerator(config)
+    stem = f"{TOP}_{config.name}"
+    files = {
+        folder / f"{stem}.v": own("rtl.emit").verilog(component, TOP),
+        folder / f"{stem}.json": json.dumps(describe(component), indent=1) + "\n",
+    }
+    for path, text in files.items():
+        atomic_write(path, text.encode())
+        print(path)
+
+
+def own(module: str):
+    """A module of this distribution's `rtl` or `sim`, names that others may bear too.
+
+    Raises HfnError if Python finds a package of that name elsewhere, or none.
+    """
+    package = module.partition(".")[0]
+    here = Path(__file__).resolve().parent.parent / package
+    spec = importlib.util.find_spec(package)
+    places = [] if spec is None else list(spec.submodule_search_locations or [spec.origin])
+    if here not in [Path(place).resolve() for place in places]:
+        found = f"Python finds {places[0]}" if places else "there is none"
+        raise HfnError(f"hfn-accel's own package {package!r} is needed, but {found}: "
+                       "run the command from another folder or mend PYTHONPATH")  # fmt: skip
+    return importlib.import_module(module)
+
+
+def describe(component) -> dict:
+    """What a user of the Verilog needs to know: configuration, ports, registers, latencies.
+
+    `component`: with flat ports and a `config`. Latencies are in clocks.
+    """
+    config = component.config
+    return {
+        "generator": f"hfn-accel {__version__}",
+        "top": TOP,
+        "configuration": config.to_dict(),
+        "ports": ports(component),
+        "latencies": latencies(config),
+        **registers.to_dict(),
+    }
+
+
+def ports(component) -> list[dict]:
+    """Name, width and direction of every port of a component's Verilog."""
+    listed = [{"name": name, "width": 1, "direction": "input"} for name in ("clk", "rst")]
+    for name, member in component.signature.members.items():
+        direction = "output" if member.flow.name == "Out" else "input"
+        listed.append({"name": name, "width": member.shape, "direction": direction})
+    return listed
+
+
+def latencies(config: Config) -> dict[str, int]:
+    """The constants of `hfn_accel.timing` and those that follow from the configuration."""
+    constants = {name.lower(): value for name, value in sorted(vars(timing).items())
+                 if name.endswith("_CYCLES")}  # fmt: skip
+    return constants | {"array_cycles": timing.array_latency(config.rows)}
+
+
+if __name__ == "__main__":
+    cli.run(main)
