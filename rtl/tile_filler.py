@@ -59,9 +59,9 @@ class TileFiller(wiring.Component):
     `go`; the shadow tile is then complete and stays so until the next `go`. After the layer's last
     tile, `go` only lowers `ready`.
 
-    Mask buffer: `mask_data` is the row at the `mask_addr` of one clock before. A tile's first row is
-    addressed from the end of the fill before it (or from `setup`) until `go`, and read in the clock
-    of `go`: the layer's mask must be in the buffer by then.
+    Mask buffer: `mask_data` is the row at the `mask_addr` of one clock before. A tile's first row
+    is addressed from the end of the fill before it (or from `setup`) until `go`, and read in the
+    clock of `go`: the layer's mask must be in the buffer by then.
 
     To the array: `clear` with the first row, `row_en`, `row_index`, `row_mask`, `row_sign`.
     """
