@@ -134,7 +134,7 @@ def train(model, data, recipe: Recipe, checkpoint: Path, device: str = "cpu") ->
     images, labels = torch.as_tensor(data.train_images), torch.as_tensor(data.train_labels)
     log, rows = checkpoint.with_suffix(".csv"), []
     if start and log.exists():
-        rows = list(csv.DictReader(log.open()))[:start]
+        rows = list(csv.DictReader(log.read_text().splitlines()))[:start]
     steps = len(images) // recipe.batch
     for epoch in range(start, recipe.epochs):
         if epoch == recipe.quantise_from:
@@ -168,7 +168,7 @@ def train(model, data, recipe: Recipe, checkpoint: Path, device: str = "cpu") ->
         seconds = time.monotonic() - began
         test = accuracy(model, data.test_images, data.test_labels, device,
                         bfloat16=recipe.bfloat16)  # fmt: skip
-        rows.append({"epoch": epoch + 1, "loss": f"{total / steps:.4f}",
+        rows.append({"epoch": f"{epoch + 1}", "loss": f"{total / steps:.4f}",
                      "train_accuracy": f"{right / steps / recipe.batch:.4f}",
                      "test_accuracy": f"{test:.4f}", "seconds": f"{seconds:.1f}"})  # fmt: skip
         if sys.stderr.isatty():

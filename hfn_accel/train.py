@@ -151,7 +151,7 @@ def train(args) -> dict:
         "activation_bits": args.act_bits if quantised else 32, "epochs": args.epochs,
         "seconds": round(sum(float(row["seconds"]) for row in history), 1),
         "test_images": len(test[0]), "float_accuracy": search.accuracy(model, *test, args.device),
-        "history": history, "out": args.out.name,
+        "history": [{k: float(v) for k, v in row.items()} for row in history], "out": args.out.name,
     }  # fmt: skip
     if dense:
         from safetensors.torch import save
