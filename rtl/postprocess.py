@@ -20,9 +20,10 @@ class PostProcessor(wiring.Component):
     plane is written at clock e + n + N + 3 + out_bits (`WRITE_LATENCY`); in a `raw` layer its last
     accumulator is written to the result buffer at clock e + n + N - 1.
 
-    `start` resets the addresses for a new layer. `i_*` come from PartialSums. Ports `residual_*` and `write_*` go to activation banks
-    (linear addresses in units of C lanes), `parameter_*` and `result_*` to their buffers (units of
-    U records or words). `done` is high in the clock of the layer's last write.
+    `start` resets the addresses for a new layer. `i_*` come from PartialSums. Ports
+    `residual_*` and `write_*` go to activation banks (linear addresses in units of C lanes),
+    `parameter_*` and `result_*` to their buffers (units of U records or words). `done` is high in
+    the clock of the layer's last write.
     """
 
     WRITE_LATENCY = Requantiser.LATENCY - 1
@@ -39,10 +40,11 @@ class PostProcessor(wiring.Component):
             "i_early": In(1), "i_early_end": In(1),
             "i_valid": In(1), "i_end": In(1), "i_final": In(1), "i_values": In(sums),
             "residual_address": Out(address), "residual_data": In(c),
-            "parameter_address": Out(log2(config.parameter_channels // u)),
+            "parameter_address": Out(max(1, log2(config.parameter_channels // u))),
             "parameter_data": In(data.ArrayLayout(PARAMETER, u)),
             "write_en": Out(1), "write_address": Out(address), "write_data": Out(c),
-            "result_en": Out(1), "result_address": Out(log2(max(u, config.result_words) // u)),
+            "result_en": Out(1),
+            "result_address": Out(max(1, log2(max(u, config.result_words) // u))),
             "result_data": Out(data.ArrayLayout(signed(32), u)),
         })  # fmt: skip
 

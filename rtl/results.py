@@ -22,7 +22,9 @@ class ResultStore(wiring.Component):
         self.config = config
         super().__init__({
             "write_en": In(1),
-            "write_address": In(log2(max(config.units, config.result_words) // config.units)),
+            "write_address": In(
+                max(1, log2(max(config.units, config.result_words) // config.units))
+            ),
             "write_data": In(data.ArrayLayout(signed(32), config.units)),
             "start": In(1), "words": In(16),
             "o_valid": Out(1), "o_data": Out(config.axi_data_width),
