@@ -19,6 +19,8 @@ from . import verilator
 from .build import build_folder, cached, digest, jobs
 
 SOURCES = tuple(Path(__file__).with_name(name) for name in ("harness.cpp", "memory.h"))
+# What runs every clock is optimised; what runs once is compiled fast.
+OPTIMISE = ("-MAKEFLAGS", "OPT_FAST=-O2", "-MAKEFLAGS", "OPT_SLOW=-O0")
 TRACE = np.dtype(
     [("layer", "<u2"), ("bank", "u1"), ("pad", "u1"), ("addr", "<u4"), ("data", "<u8")]
 )
@@ -76,10 +78,10 @@ def build(verilog: str | Path, config: Config, *, threads: int = 1) -> Path:
     """
     text = verilog if isinstance(verilog, str) and "\n" in verilog else Path(verilog).read_text()
     traced = re.search(r"^\s*output\b[^;\n]*\btrace_valid\b", text, re.MULTILINE) is not None
-    flags = f"-O2 -I{SOURCES[0].parent} -DHFN_BUS={config.axi_data_width}"
+    flags = f"-I{SOURCES[0].parent} -DHFN_BUS={config.axi_data_width}"
     flags += " -DHFN_TRACE" if traced else ""
     sources = [path.read_text() for path in SOURCES]
-    tag = digest(text, flags, threads, verilator.find().version, *sources)
+    tag = digest(text, flags, OPTIMISE, threads, verilator.find().version, *sources)
 
     def make(part: Path):
         (part / "hfn_accel.v").write_text(text)
@@ -87,7 +89,7 @@ def build(verilog: str | Path, config: Config, *, threads: int = 1) -> Path:
             ["--cc", "--exe", "--build", "-j", str(jobs()), "--threads", str(threads), "-O3",
              "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style",
              "--top-module", "hfn_accel", "--prefix", "Vtop", "-Mdir", "objects",
-             "-o", "../harness", "-CFLAGS", flags, "hfn_accel.v", str(SOURCES[0])],
+             "-o", "../harness", "-CFLAGS", flags, *OPTIMISE, "hfn_accel.v", str(SOURCES[0])],
             part,
         )  # fmt: skip
         for leftover in (part / "objects").glob("*"):
