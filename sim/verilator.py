@@ -145,7 +145,9 @@ def lint(source: str | Path, top: str = "hfn_accel") -> list[str]:
          str(WAIVERS), str(Path(source).absolute())],
         capture_output=True, text=True, env=environment(),
     )  # fmt: skip
-    messages = re.findall(r"^%(?:Warning|Error).*$", done.stdout + done.stderr, re.MULTILINE)
+    messages = re.findall(
+        r"^%(?:Warning|Error(?!: Exiting)).*$", done.stdout + done.stderr, re.MULTILINE
+    )
     if done.returncode and not messages:
         raise HfnError(f"Verilator failed on {source}: {done.stderr.strip()[-500:]}")
     return messages
