@@ -12,6 +12,9 @@ from .files import write_json
 MATRIX = 256  # rows and columns of the sign matrices compared
 SPEED_SHAPE = 2048, 4608  # output channels and fan-in of the timed tensor
 ROUNDS = 7
+TAIL = 4.5  # standard deviations beyond which pairs of lanes are counted
+TAIL_SHAPE = 256, 1024
+TAIL_MATRICES = 20
 
 
 def bench_sequence(args) -> dict:
@@ -40,6 +43,15 @@ def bench_sequence(args) -> dict:
         "ratio_to_numpy": rates["sequence"] / rates["numpy"],
         "statistics": {name: randomness.summary(m) for name, m in matrices.items()},
     }
+    tails = {
+        "sequence": lambda seed: sequence.signs(sequence.seed_state(seed), 0, *TAIL_SHAPE),
+        "independent": lambda seed: randomness.independent_signs(seed, *TAIL_SHAPE),
+    }
+    result["correlated_lane_pairs"] = {
+        name: sum(randomness.correlated_rows(make(seed).T, TAIL) for seed in range(TAIL_MATRICES))
+        / TAIL_MATRICES
+        for name, make in tails.items()
+    }
     if args.plot:
         _plot(matrices, args.plot)
     return result
@@ -55,6 +67,10 @@ def print_sequence(result: dict):
     print(f"\n{MATRIX} x {MATRIX} signs".ljust(21) + "".join(n.rjust(18) for n in names))
     for label, row in table.items():
         print(label.ljust(20) + "".join(f"{row[n]:.1f}".rjust(18) for n in names))
+    rows, lanes = TAIL_SHAPE
+    print(f"\npairs of {lanes} lanes over {rows} channels at {TAIL} deviations or more:")
+    for name, count in result["correlated_lane_pairs"].items():
+        print(f"{name.ljust(20)}{count:.1f}")
 
 
 def _plot(matrices: dict[str, np.ndarray], path: str):

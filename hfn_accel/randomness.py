@@ -36,6 +36,13 @@ def row_correlation(signs: np.ndarray) -> float:
     return float(products.max() / np.sqrt(signs.shape[1]))
 
 
+def correlated_rows(signs: np.ndarray, deviations: float) -> int:
+    """Pairs of rows whose inner product is at least so many standard deviations, sign included."""
+    rows = signs.astype(np.float32)
+    products = np.triu(rows @ rows.T, 1)
+    return int((products >= deviations * np.sqrt(signs.shape[1])).sum())
+
+
 def duplicate_rows(signs: np.ndarray) -> int:
     """Rows that equal an earlier row or its negative."""
     aligned = signs * signs[:, :1]

@@ -148,6 +148,22 @@ def test_statistics_of_independent_signs(seed, tensor):
     assert randomness.duplicate_rows(signs) == randomness.duplicate_rows(signs.T) == 0
 
 
+def test_every_lane_is_the_same_sequence_over_the_channels():
+    """Decimation by a power of two: a known limit, so that docs/sequence.md says it truly."""
+    bits = sequence.bits(STATE, 1, 300, 200)
+    for axis in (bits, bits.T):  # over the channels of a lane, over the weights of a channel
+        n = len(axis) - 64
+        assert not np.bitwise_xor.reduce([axis[i : i + n] for i in (0, 1, 3, 4, 64)]).any()
+
+
+def test_few_lanes_are_correlated():
+    """Positive correlations beyond 4.5 deviations: a few in 524,000 pairs, not more."""
+    pairs = [randomness.correlated_rows(matrix(seed, 0, 256, 1024).T, 4.5) for seed in range(6)]
+    assert np.mean(pairs) < 12
+    naive = randomness.naive_signs(STATE, 256, 1024)
+    assert randomness.correlated_rows(naive.T, 4.5) > 10_000
+
+
 def test_no_two_channels_share_signs():
     assert randomness.duplicate_rows(matrix(1, 0, 65536, 64)) == 0
 
