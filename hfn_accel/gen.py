@@ -3,12 +3,10 @@
 Both files are the same from run to run, and are written atomically.
 """
 
-import importlib
-import importlib.util
 import json
 from pathlib import Path
 
-from . import __version__, cli, registers, timing
+from . import __version__, cli, registers, rooms, timing
 from .config import Config
 from .errors import HfnError
 from .files import atomic_write
@@ -28,10 +26,10 @@ def main(argv: list[str] | None = None):
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HfnError(f"cannot make {folder}: {error.strerror}") from None
-    component = own("rtl.accelerator").Accelerator(config)
+    component = _rtl("accelerator").Accelerator(config)
     stem = f"{TOP}_{config.name}"
     files = {
-        folder / f"{stem}.v": own("rtl.emit").verilog(component, TOP),
+        folder / f"{stem}.v": _rtl("emit").verilog(component, TOP),
         folder / f"{stem}.json": json.dumps(describe(component), indent=1) + "\n",
     }
     for path, text in files.items():
@@ -39,20 +37,8 @@ def main(argv: list[str] | None = None):
         print(path)
 
 
-def own(module: str):
-    """A module of this distribution's `rtl` or `sim`, names that others may bear too.
-
-    Raises HfnError if Python finds a package of that name elsewhere, or none.
-    """
-    package = module.partition(".")[0]
-    here = Path(__file__).resolve().parent.parent / package
-    spec = importlib.util.find_spec(package)
-    places = [] if spec is None else list(spec.submodule_search_locations or [spec.origin])
-    if here not in [Path(place).resolve() for place in places]:
-        found = f"Python finds {places[0]}" if places else "there is none"
-        raise HfnError(f"hfn-accel's own package {package!r} is needed, but {found}: "
-                       "run the command from another folder or mend PYTHONPATH")  # fmt: skip
-    return importlib.import_module(module)
+def _rtl(module: str):
+    return rooms.load(f"rtl.{module}", "sim", rooms=("rtl",))
 
 
 def describe(component) -> dict:

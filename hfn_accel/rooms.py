@@ -11,13 +11,14 @@ ROOMS = ("rtl", "sim", "golden")
 _HOME = Path(__file__).resolve().parent.parent
 
 
-def load(module: str, extra: str) -> ModuleType:
+def load(module: str, extra: str, rooms: tuple[str, ...] = ROOMS) -> ModuleType:
     """A module such as `sim.backend`, at the moment that a command needs it.
 
-    extra: the optional dependencies that it needs, as named in pyproject.toml. Raises HfnError if
-    a foreign package of the name is found first, or a dependency is not installed.
+    extra: the optional dependencies that it needs, as named in pyproject.toml. rooms: the
+    packages that it imports from. Raises HfnError if a foreign package of such a name is found
+    first, or a dependency is not installed.
     """
-    for room in ROOMS:
+    for room in rooms:
         spec = importlib.util.find_spec(room)
         if spec is None:
             raise HfnError(f"hfn-accel's own package {room!r} is missing: install hfn-accel again")

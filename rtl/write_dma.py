@@ -60,7 +60,7 @@ class WriteDma(wiring.Component):
             bursts.beat.eq(self.m_axi_wvalid & self.m_axi_wready),
             self.m_axi_awaddr.eq(bursts.burst_address),
             self.m_axi_awlen.eq(bursts.burst_length),
-            self.m_axi_wdata.eq(self.i_data),
+            self.m_axi_wdata.eq(Mux(drain, 0, self.i_data)),
             self.m_axi_wstrb.eq(Mux(drain, 0, self.i_strb)),
             self.m_axi_wlast.eq(bursts.last),
         ]

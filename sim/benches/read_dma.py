@@ -46,15 +46,20 @@ async def setup(dut, **memory):
 
 
 def draw(rng, most=700):
-    """A transfer that likes to end near boundaries."""
+    """A transfer that begins near a boundary; one in three ends at one exactly."""
     beats = rng.choice((1, 2, rng.randrange(1, 20), rng.randrange(1, most)))
     edge = CONFIG.burst_bytes * rng.randrange(1, SIZE // CONFIG.burst_bytes // 2)
     address = edge + rng.randrange(-40, 40) * CONFIG.bus_bytes
+    if rng.random() < 1 / 3:
+        beats += -(address // CONFIG.bus_bytes + beats) % (CONFIG.burst_bytes // CONFIG.bus_bytes)
     return address, beats
 
 
 async def transfer(dut, address, beats, rng, pause=0.0, abort_at=None):
-    """Run one transfer. Returns (beats seen, clocks from start to the first with busy low)."""
+    """Run one transfer. Returns (beats seen, clocks from start to the first with busy low).
+
+    The consumer takes nothing after an error or an abort.
+    """
     await RisingEdge(dut.clk)
     dut.start.value, dut.address.value, dut.beats.value = 1, address, beats
     await FallingEdge(dut.clk)
@@ -65,9 +70,10 @@ async def transfer(dut, address, beats, rng, pause=0.0, abort_at=None):
         clocks += 1
         dut.start.value = 0
         dut.address.value, dut.beats.value = rng.getrandbits(32), rng.getrandbits(24)
-        ready = rng.random() >= pause
+        aborted = abort_at is not None and clocks >= abort_at
+        ready = rng.random() >= pause and not aborted and not int(dut.error.value)
         dut.o_ready.value = ready
-        dut.abort.value = abort_at is not None and clocks >= abort_at
+        dut.abort.value = aborted
         await FallingEdge(dut.clk)
         if not int(dut.busy.value):
             assert not int(dut.o_valid.value)

@@ -9,9 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hfn_accel import gen
 from hfn_accel.config import Config
-from hfn_accel.errors import HfnError
 from hfn_accel.registers import OFFSETS, ErrorCode
 
 ROOT = Path(__file__).parents[2]
@@ -124,8 +122,3 @@ def test_foreign_rtl(layout, tmp_path):
     assert made.returncode == 2 and made.stderr.count("\n") == 1
     assert "hfn-accel's own package 'rtl'" in made.stderr and str(tmp_path) in made.stderr
     assert {p.name for p in tmp_path.iterdir()} <= {"rtl", "rtl.py"}
-
-
-def test_missing_package():
-    with pytest.raises(HfnError, match="there is none"):
-        gen.own("no_such_package.module")
