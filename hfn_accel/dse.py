@@ -30,13 +30,14 @@ POSITION_BYTES = 16
 equivalents, and a bit of SRAM is taken as one gate equivalent."""
 
 OWN = "own"  # activation bits as the ticket has them, layer by layer
+FIT = "fit"  # buffer sizes around what the ticket needs, see `fitting`
 
 DEFAULTS = {
     "pe": "4x4,8x8,8x16,16x8,16x16,16x32,32x16,32x32,64x64",
     "act_bits": "own,2,4,8",
-    "activation_bytes": "16384,32768,65536",
-    "mask_bytes": "16384,65536",
-    "psum_depth": "64,256",
+    "activation_bytes": "fit",
+    "mask_bytes": "fit",
+    "psum_depth": "fit",
     "bus": "64,128",
 }
 FIELDS = {"activation_bytes": "activation_bytes", "mask_bytes": "mask_bytes",
@@ -147,7 +148,24 @@ def _report(ticket: Ticket, table: dict, i: int, latency: int) -> dict:
     return report(ticket, config, latency)
 
 
-def parse_axes(args) -> dict[str, list]:
+def fitting(ticket: Ticket) -> dict[str, list[int]]:
+    """Powers of two from the least that holds the ticket's largest tensor, largest mask and one row
+    of pixels, on an array that pads nothing, to what more bits, padding or a folded block need."""
+    arch, bits = ticket.arch, [n.bits for n in ticket.norms]
+    fields = plan(arch, bits, Config(rows=1, columns=1)).needs
+    least = {
+        "activation_bytes": (int(fields["bank_words"]) / 8, 1 << 22, (1, 2)),
+        "mask_bytes": (max(c.weights for c in arch.tensors) / 8, 1 << 22, (1, 2, 4)),
+        "psum_depth": (arch.image_size, 1 << 16, (1, 4)),
+    }
+    sizes = {}
+    for name, (size, limit, factors) in least.items():
+        size = 1 << max(int(np.ceil(np.log2(size))), 4 if name == "psum_depth" else 8)
+        sizes[name] = [size * f for f in factors if size * f <= limit] or [limit]
+    return sizes
+
+
+def parse_axes(args, ticket: Ticket) -> dict[str, list]:
     """Lists from the arguments. Raises HfnError for a value that no configuration has."""
     shapes = (Config.parse(pe=text.strip()) for text in args.pe.split(","))
     axes = {"pe": [(c.rows, c.columns) for c in shapes], "act_bits": []}
@@ -155,10 +173,16 @@ def parse_axes(args) -> dict[str, list]:
         if text != OWN and text not in map(str, range(1, 9)):
             raise HfnError(f"--act-bits must be {OWN} or 1 to 8, not {text!r}")
         axes["act_bits"].append(OWN if text == OWN else int(text))
+    own = {n.bits for n in ticket.norms}
+    if OWN in axes["act_bits"] and len(own) == 1:  # the same points again
+        axes["act_bits"] = [b for b in axes["act_bits"] if b not in own]
     for name, field in FIELDS.items():
+        if getattr(args, name) == FIT and name in fitting(ticket):
+            axes[name] = fitting(ticket)[name]
+            continue
         texts = [t.strip() for t in getattr(args, name).split(",")]
         if not all(t.isdecimal() for t in texts):
-            raise HfnError(f"--{name.replace('_', '-')} must be integers with commas between")
+            raise HfnError(f"--{name.replace('_', '-')} must be integers, with commas between")
         axes[name] = [int(t) for t in texts]
         for value in axes[name]:
             Config(**{field: value})
@@ -181,10 +205,8 @@ def main():
                        help=f"values to combine (default {default})")  # fmt: skip
     add_latency(p)
     args = p.parse_args()
-    ticket, axes = load(args.ticket), parse_axes(args)
-    own = {n.bits for n in ticket.norms}
-    if OWN in axes["act_bits"] and len(own) == 1:
-        axes["act_bits"] = [b for b in axes["act_bits"] if b not in own]
+    ticket = load(args.ticket)
+    axes = parse_axes(args, ticket)
     latency = check_latency(args.latency)
     out = Path(args.out)
     try:

@@ -98,7 +98,9 @@ def traffic_plot(report: dict) -> Figure:
     axes.set_xlim(0, total.max() * 1.2)
     axes.set_xlabel("memory traffic an image (KiB)")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-    axes.set_title(f"bytes moved an image on {report['pe']}", loc="left", fontsize=11)
+    buffer = report["config"]["mask_bytes"] / 1024
+    axes.set_title(f"bytes moved an image on {report['pe']} with {_kib(buffer)} KiB of mask buffer",
+                   loc="left", fontsize=11)  # fmt: skip
     _legend(figure)
     return figure
 
@@ -138,7 +140,7 @@ def pareto_plot(table: dict) -> Figure:
     axes.set_ylabel("million clock cycles an image")
     axes.set_title(f"{fits.sum()} designs that fit, {len(fits) - fits.sum()} that do not; "
                    "dominated designs faded", loc="left", fontsize=11)  # fmt: skip
-    axes.legend(frameon=False, fontsize=9)
+    _legend(figure)
     _label(figure, axes, labels)
     return figure
 

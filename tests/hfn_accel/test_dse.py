@@ -78,6 +78,17 @@ def test_fronts_hold_feasible_points_only(table):
         assert table["cycles"][front].min() == table["cycles"][fits].min()
 
 
+def test_fitting_buffers_fit(ticket):
+    sizes = dse.fitting(ticket)
+    axes = {**AXES, **sizes, "pe": [(8, 8)], "act_bits": ["own"]}
+    table = dse.sweep(ticket, axes)
+    assert (table["infeasible_reason"] == "").all()
+    least = {name: [values[0] // 2] for name, values in sizes.items() if values[0] > 256}
+    for name, values in least.items():
+        table = dse.sweep(ticket, axes | {name: values})
+        assert (table["infeasible_reason"] != "").all(), name
+
+
 def run(monkeypatch, *arguments) -> int:
     monkeypatch.setattr(sys, "argv", ["dse", *map(str, arguments)])
     try:
