@@ -69,7 +69,7 @@ def ports(component) -> list[dict]:
 def latencies(config: Config) -> dict[str, int]:
     """The constants of `hfn_accel.timing` and those that follow from the configuration."""
     constants = {name.lower(): value for name, value in sorted(vars(timing).items())
-                 if name.endswith("_CYCLES")}  # fmt: skip
+                 if name.endswith(("_CYCLES", "_OVERHEAD"))}  # fmt: skip
     return constants | {"array_cycles": timing.array_latency(config.rows)}
 
 

@@ -156,7 +156,9 @@ def decode(data: bytes) -> tuple[Opcode, dict[str, int]]:
 
 def pack_parameters(multiplier, residual, bias) -> bytes:
     """Per-channel records: int16 M, int16 Mr, int32 B, little-endian, 8 bytes a channel."""
-    return b"".join(struct.pack("<hhi", *map(int, r)) for r in zip(multiplier, residual, bias))
+    return b"".join(
+        struct.pack("<hhi", *map(int, r)) for r in zip(multiplier, residual, bias, strict=True)
+    )
 
 
 @dataclass(frozen=True)

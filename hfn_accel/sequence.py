@@ -11,7 +11,7 @@ powers of the step matrix over GF(2), so any weight can be regenerated alone.
 See docs/sequence.md for the derivation and the statistical tests.
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -52,7 +52,7 @@ def seed_state(seed: int) -> int:
     return (z ^ (z >> 31)) or 1
 
 
-@lru_cache(maxsize=None)
+@cache
 def _power_columns(log2: int) -> tuple[int, ...]:
     """Columns of A^(2^log2): column i is the image of state bit i."""
     if log2 == 0:
@@ -98,9 +98,7 @@ def jump_rows(steps: int) -> tuple[int, ...]:
     if steps < 0:
         raise HfnError(f"steps must not be negative, not {steps!r}")
     columns = _jump_columns(steps)
-    return tuple(
-        sum(((columns[j] >> i) & 1) << j for j in range(BITS)) for i in range(BITS)
-    )
+    return tuple(sum(((columns[j] >> i) & 1) << j for j in range(BITS)) for i in range(BITS))
 
 
 def jump(state: int, steps: int) -> int:

@@ -1,6 +1,5 @@
 """Runs a program on the RTL and returns what the functional simulator returns, and the counters."""
 
-import json
 import tempfile
 from dataclasses import dataclass
 from functools import lru_cache
@@ -47,9 +46,9 @@ def design(config: Config, trace: bool) -> str:
     return verilog(Accelerator(config, trace), "hfn_accel")
 
 
-def aligned(data: bytes, alignment: int = ALIGNMENT) -> bytes:
-    """`data` with zeros behind it, up to a multiple of `alignment`."""
-    return data + bytes(-len(data) % alignment)
+def aligned(data: bytes) -> bytes:
+    """`data` with zeros behind it, up to a multiple of 4096."""
+    return data + bytes(-len(data) % ALIGNMENT)
 
 
 def start_commands(program: int, source: int, target: int) -> list[tuple]:
@@ -85,7 +84,7 @@ def simulate(config: Config, job: harness.Job, simulator: str = "verilator") -> 
         np.savez(source, memory=np.frombuffer(bytes(job.memory), np.uint8))
         runner.run(text, "sim.benches.accelerator", name=f"accelerator-{config.name}",
                    simulator=simulator.removeprefix("cocotb-"), top="hfn_accel",
-                   job=str(source), result=str(target), options=json.loads(json.dumps(options)))  # fmt: skip
+                   job=str(source), result=str(target), options=options)  # fmt: skip
         with np.load(target) as file:
             return harness.Result(**{k: file[k] for k in ("memory", "reads", "waits", "trace")})
 
@@ -103,13 +102,12 @@ def run(program: Program, config: Config, pictures: np.ndarray, *, simulator: st
     header = program.header
     packed = images.pack(pictures)
     base = len(aligned(program.image))
-    stride = len(aligned(packed[0].tobytes(), 64))
-    output = base + len(aligned(bytes(stride * len(packed))))
-    result_stride = len(aligned(bytes(header["output_bytes"]), 64))
+    stride = len(aligned(packed[0].tobytes()))  # every image's bursts split alike
+    output = base + stride * len(packed)
+    result_stride = len(aligned(bytes(header["output_bytes"])))
     memory = bytearray(aligned(program.image))
     for image in packed:
-        memory += aligned(image.tobytes(), 64)
-    memory = bytearray(aligned(bytes(memory)))
+        memory += aligned(image.tobytes())
     memory += bytes(result_stride * len(packed))
     commands = []
     for i in range(len(packed)):

@@ -14,7 +14,7 @@ from sim.runner import run
 
 SHAPES = pytest.mark.parametrize(
     "rows, columns, width, seed",
-    [(1, 1, 64, 1), (16, 16, 128, 2), (8, 1, 128, 3), (4, 2, 64, 4), (1, 2, 128, 5)],
+    [(1, 1, 64, 1), (16, 16, 128, 2), (8, 1, 128, 3), (4, 2, 64, 4)],
 )  # fmt: skip
 
 

@@ -1,0 +1,207 @@
+"""Bench of `Streamer` against the plain loops of docs/architecture.md, clock by clock."""
+
+from dataclasses import dataclass
+
+import cocotb
+
+from hfn_accel.config import Config
+from hfn_accel.program import Opcode, encode
+from rtl.streamer import Streamer, plane_tag
+from sim.benches.clocked import Clocked
+from sim.runner import parameters
+
+PARAMETERS = parameters()
+CONFIG = Config(**PARAMETERS["config"])
+ROWS, GROUP = CONFIG.rows, CONFIG.group
+PARTS = GROUP // ROWS
+TAG = {name: (field.offset, (1 << field.width) - 1) for name, field in plane_tag(CONFIG)}
+
+
+@dataclass
+class Layer:
+    """A convolution; `period`: clocks of a pixel in the last pass."""
+
+    kernel: int
+    stride: int
+    pad: int
+    height: int
+    width: int
+    in_bits: int
+    in_tiles: int
+    out_tiles: int
+    strip_rows: int
+    pool: bool
+    period: int
+
+    @classmethod
+    def random(cls, rng, **fixed):
+        """A small layer that fits CONFIG; its strips may be of unequal height."""
+        kernel, pool = rng.choice((1, 3)), rng.random() < 0.2
+        pad = 0 if pool else rng.choice((0, kernel // 2))
+        size = [rng.randint(max(1, kernel - 2 * pad), 6) for _ in range(2)]
+        bits = rng.choice((1, 2, 2, 3, 3, 4, 8))
+        layer = cls(
+            kernel=kernel, stride=rng.choice((1, 2)), pad=pad, height=size[0], width=size[1],
+            in_bits=bits, in_tiles=rng.randint(1, 5 if kernel == 1 else 2),
+            out_tiles=rng.randint(1, 3), strip_rows=0, pool=pool,
+            period=bits + rng.choice((0, 0, 1, 5)),
+        )  # fmt: skip
+        for name, value in fixed.items():
+            setattr(layer, name, value)
+        if layer.strip_rows == 0:
+            most = min(layer.out_height, CONFIG.psum_depth // layer.out_width)
+            layer.strip_rows = layer.out_height if layer.pool else rng.randint(1, most)
+        words = -(-layer.in_tiles // PARTS) * layer.group_stride
+        return layer if words <= CONFIG.bank_words else cls.random(rng, **fixed)
+
+    def out(self, size: int) -> int:
+        return (size + 2 * self.pad - self.kernel) // self.stride + 1
+
+    @property
+    def out_height(self) -> int:
+        return self.out(self.height)
+
+    @property
+    def out_width(self) -> int:
+        return self.out(self.width)
+
+    @property
+    def group_stride(self) -> int:
+        return self.height * self.width * self.in_bits
+
+    @property
+    def strips(self) -> int:
+        return -(-self.out_height // self.strip_rows)
+
+    def descriptor(self) -> int:
+        row_stride = self.width * self.in_bits
+        return int.from_bytes(encode(
+            Opcode.CONV, in_bits=self.in_bits, kernel=self.kernel, stride=self.stride,
+            pad=self.pad, in_height=self.height, in_width=self.width, out_width=self.out_width,
+            in_tiles=self.in_tiles, out_tiles=self.out_tiles, strips=self.strips,
+            strip_rows=self.strip_rows, pool=int(self.pool), row_stride=row_stride,
+            last_strip_rows=self.out_height - (self.strips - 1) * self.strip_rows,
+            origin=self.pad * (row_stride + self.in_bits), in_group_stride=self.group_stride,
+            strip_stride=self.strip_rows * self.stride * row_stride,
+        ), "little")  # fmt: skip
+
+    def tiles(self):
+        """For each tile, its clocks: (address or None in the padding, tag fields), or None where
+        no plane enters."""
+        for out_tile in range(self.out_tiles):
+            for top in range(0, self.out_height, self.strip_rows):
+                rows = range(top, min(top + self.strip_rows, self.out_height))
+                pixels = [(oy, ox) for oy in rows for ox in range(self.out_width)]
+                for ky in range(self.kernel):
+                    for kx in range(self.kernel):
+                        for in_tile in range(self.in_tiles):
+                            yield self.tile(out_tile, pixels, ky, kx, in_tile)
+
+    def tile(self, out_tile: int, pixels, ky: int, kx: int, in_tile: int):
+        taps_end = self.kernel - 1
+        first = (ky, kx, in_tile) == (0, 0, 0)
+        last = (ky, kx, in_tile) == (taps_end, taps_end, self.in_tiles - 1)
+        end = pixels[-1][0] == self.out_height - 1  # the strip is the last
+        group, part = divmod(in_tile * ROWS, GROUP)
+        clocks = []
+        for i, (oy, ox) in enumerate(pixels):
+            y, x = (o * self.stride - self.pad + k for o, k in ((oy, ky), (ox, kx)))
+            pad = not (0 <= y < self.height and 0 <= x < self.width)
+            last_pixel = i == len(pixels) - 1
+            emit = last and (last_pixel or not self.pool)
+            tag = {
+                "valid": 1, "pad": pad, "psum_address": 0 if self.pool else i,
+                "psum_first": first and (i == 0 or not self.pool), "emit": emit,
+                "end": emit and end and last_pixel,
+                "final": emit and end and last_pixel and out_tile == self.out_tiles - 1,
+            }  # fmt: skip
+            for plane in range(self.in_bits):
+                word = (group * self.height * self.width + y * self.width + x) * self.in_bits
+                address = None if pad else (word + plane) * PARTS + part // ROWS
+                edges = {"first": plane == 0, "last": plane == self.in_bits - 1}
+                clocks.append((address, tag | edges | {"swap": i == 0 and plane == 0}))
+            clocks += [None] * ((self.period if last else self.in_bits) - self.in_bits)
+        return clocks
+
+
+def pack_tag(tag) -> int:
+    return sum(int(value) << TAG[name][0] for name, value in tag.items())
+
+
+async def run_layer(bench, layer: Layer, fill):
+    """`fill(length)`: clocks from `go` to `filled`, given the length of the tile before (or 0)."""
+    tiles = list(layer.tiles())
+    go, filled, planes = {0}, [], {}  # clocks; (from, to); clock -> tile's clock
+    start, length = 0, 0
+    for i, tile in enumerate(tiles):
+        asked = start + Streamer.GO_DELAY if i else 0
+        go.add(asked)
+        ready = asked + fill(length)
+        filled.append((ready, start))
+        start = max(ready + 1, start + length)
+        filled[-1] = ready, start + Streamer.GO_DELAY
+        length = len(tile)
+        planes |= {start + n: plane for n, plane in enumerate(tile)}
+    finish = start + length - 1
+    ready = {clock for a, b in filled for clock in range(a, b + 1)}
+
+    held = {"layer": layer.descriptor(), "period": layer.period}
+    for clock in range(finish + 4):
+        await bench.clock(start=clock == 0, filled=clock in ready, **held)
+        where = f"clock {clock} of {layer}"
+        assert bench.get("go") == (clock in go), where
+        assert bench.get("active") == (clock in planes), where
+        assert bench.get("waiting") == (0 < clock < finish and clock not in planes), where
+        assert bench.get("finished") == (clock == finish), where
+        tag, plane = bench.get("tag"), planes.get(clock)
+        if plane is None:
+            assert not tag & pack_tag({"valid": 1, "swap": 1}), where
+            continue
+        address, fields = plane
+        seen = {name: tag >> bit & mask for name, (bit, mask) in TAG.items()}
+        assert seen == fields, where
+        assert address is None or bench.get("address") == address, where
+
+
+async def check(dut, layers: int, fill, **fixed):
+    bench = Clocked(
+        dut, PARAMETERS["seed"] + layers, pulses=["start", "filled"], data=["layer", "period"]
+    )
+    await bench.start()
+    for _ in range(layers):
+        layer = Layer.random(bench.rng, **fixed)
+        await run_layer(bench, layer, lambda length: fill(bench.rng, length))
+
+
+@cocotb.test()
+async def random_fills(dut):
+    """Fills that hide behind the tile before, or don't, by any number of clocks."""
+    await check(dut, 7, lambda rng, length: rng.randint(3, 3 + 2 * length))
+
+
+@cocotb.test()
+async def shortest_fills(dut):
+    """Tiles of one row: the next is ready three clocks after it was asked for."""
+    await check(dut, 5, lambda rng, length: 3)
+
+
+@cocotb.test()
+async def full_throughput(dut):
+    """A fill that is ready in a tile's last clock costs no clock: tiles follow without a bubble."""
+    await check(dut, 6, lambda rng, length: max(3, length - 1 - Streamer.GO_DELAY))
+
+
+@cocotb.test()
+async def strided(dut):
+    """Padding on every side of an image of odd height and width, in strips of every height."""
+    for strip_rows in (1, 2, 3):
+        await check(dut, 1, lambda rng, length: 3, kernel=3, stride=2, pad=1, height=5, width=5,
+                    in_bits=1, in_tiles=1, pool=False, strip_rows=strip_rows)  # fmt: skip
+
+
+@cocotb.test()
+async def one_pixel(dut):
+    """Tiles of one plane."""
+    for pool in (False, True):
+        await check(dut, 2, lambda rng, length: 3, height=1, width=1, kernel=1, pad=0, in_bits=1,
+                    period=1, pool=pool)  # fmt: skip
