@@ -33,7 +33,14 @@ class _Quiet:
 
 
 class Icarus(_Quiet, cocotb_tools.runner.Icarus):
-    """cocotb's runner for Icarus."""
+    """cocotb's runner for Icarus, with waves.fst in the bench's folder, in Verilog-2005."""
+
+    def _create_iverilog_dump_file(self):
+        self.iverilog_dump_file.write_text(
+            "module cocotb_iverilog_dump;\n"
+            f'initial begin $dumpfile("waves.fst"); $dumpvars(0, {self.hdl_toplevel}); end\n'
+            "endmodule\n"
+        )
 
 
 class Verilator(_Quiet, cocotb_tools.runner.Verilator):
@@ -88,7 +95,7 @@ def build(text: str, *, name: str, simulator: str, top: str = "top") -> Path:
         raise HfnError(f"simulator must be icarus or verilator, not {simulator!r}")
     version = verilator.find().version if simulator == "verilator" else ""
     versions = version, importlib.metadata.version("cocotb"), sys.prefix
-    tag = digest(text, top, waves(), *versions)
+    tag = digest(text, top, waves(), Path(__file__).read_text(), *versions)
 
     def make(part: Path):
         sources = [part / "top.v"]
@@ -141,7 +148,6 @@ def run(component, bench: str, *, name: str, simulator: str | None = None, top: 
             hdl_toplevel=top, hdl_toplevel_lang="verilog", test_module=bench, build_dir=folder,
             test_dir=place,
             results_xml=str(results), log_file=log, waves=waves(), timescale=TIMESCALE,
-            plusargs=[f"+dumpfile_path={place / 'waves.fst'}"] if waves() else [],
             extra_env={"HFN_PARAMETERS": given},
         )  # fmt: skip
     except (RuntimeError, SystemExit) as error:
