@@ -1,6 +1,6 @@
 """Buffer of a network's logits, and their way to memory."""
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,7 +14,7 @@ class ResultStore(wiring.Component):
 
     `write_en`, `write_address` (units of U words) and `write_data` fill the buffer. `start` (with
     `words` held) begins the stream: `o_valid` rises on the following clock, a beat a clock as
-    `o_ready` allows; `o_strb` masks the bytes beyond the last word. `o_bytes` is the number of
+    `o_ready` allows; `o_strb` masks the bytes beyond the last word, which are 0. `o_bytes` is the number of
     bytes in the present beat. After the last beat `o_valid` falls.
     """
 
@@ -48,7 +48,6 @@ class ResultStore(wiring.Component):
             following.eq(beat + (self.o_valid & self.o_ready)),
             buffer.r_addr.eq(following),
             self.o_valid.eq(left != 0),
-            self.o_data.eq(buffer.r_data),
         ]
         present = Signal(range(per_beat + 1))
         with m.If(left >= per_beat):
@@ -58,7 +57,10 @@ class ResultStore(wiring.Component):
         m.d.comb += [
             self.o_bytes.eq(present << 2),
             self.o_strb.eq(Cat((present > i).replicate(4) for i in range(per_beat))),
-        ]
+            self.o_data.eq(Cat(
+                Mux(present > i, buffer.r_data.word_select(i, 32), 0) for i in range(per_beat)
+            )),
+        ]  # fmt: skip
         m.d.sync += beat.eq(following)
         with m.If(self.o_valid & self.o_ready):
             m.d.sync += left.eq(left - present)

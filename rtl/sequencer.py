@@ -254,7 +254,7 @@ def bad_conv(conv, config: Config):
         (conv.last_rows == 0) | (conv.last_rows > config.rows),
         conv.fetch_mask & (conv.mask_beats == 0),
         conv.mask_base + conv.mask_beats > config.mask_words,
-        conv.raw & (conv.out_channels > config.result_words),
+        conv.raw & (~conv.pool | (conv.out_channels > config.result_words)),
         ~conv.raw & (conv.out_channels > config.parameter_channels),
         (conv.parameter_address | conv.mask_address)[: log2(DESCRIPTOR_BYTES)] != 0,
     ]  # fmt: skip

@@ -23,7 +23,7 @@ async def record(dut, events: list):
             # lanes beyond a layer's channels come from parameters that nobody wrote: X in Icarus
             lanes = dut.trace_data.value.resolve("zeros")
             events.append((int(dut.trace_layer.value), int(dut.trace_bank.value), 0,
-                           int(dut.trace_addr.value), lanes.to_unsigned()))  # fmt: skip
+                           int(dut.trace_addr.value), int(lanes)))  # fmt: skip
 
 
 @cocotb.test()

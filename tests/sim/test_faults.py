@@ -80,6 +80,7 @@ def test_bus_error_stops_with_a_code(network, where, response):
 
 def broken(program, index: int, **fields) -> bytes:
     """The image with some fields of descriptor `index` overwritten."""
+    index %= len(program.descriptors)
     opcode, _ = program.descriptors[index]
     image = bytearray(program.image)
     at = slice(index * DESCRIPTOR_BYTES, (index + 1) * DESCRIPTOR_BYTES)
@@ -117,6 +118,8 @@ ILLEGAL = [
         ("out_channels", 65535), ("mask_beats", 0), ("mask_base", (1 << 20) - 1),
         ("parameter_address", 8), ("mask_address", 32),
     )),
+    (-2, {"pool": 0}, "BAD_FIELD"),
+    (-2, {"out_channels": 4000}, "BAD_FIELD"),
 ]  # fmt: skip
 
 
@@ -134,7 +137,7 @@ def test_illegal_descriptors_stop_with_a_code_and_the_core_runs_again(network):
     for i, (index, fields, name) in enumerate(ILLEGAL):
         status = done.reads[i * step]
         assert error(status).name == name, (index, fields)
-        assert decode("STATUS", int(status))["layer"] == index
+        assert decode("STATUS", int(status))["layer"] == index % len(program.descriptors)
         assert decode("STATUS", int(done.reads[(i + 1) * step - 1]))["error"] == 0
     assert_right(done, done.reads[-READS:], logits)
 
