@@ -14,8 +14,8 @@ class ResultStore(wiring.Component):
 
     `write_en`, `write_address` (units of U words) and `write_data` fill the buffer. `start` (with
     `words` held) begins the stream: `o_valid` rises on the following clock, a beat a clock as
-    `o_ready` allows; `o_strb` masks the bytes beyond the last word, which are 0. `o_bytes` is the number of
-    bytes in the present beat. After the last beat `o_valid` falls.
+    `o_ready` allows; `o_strb` masks the bytes beyond the last word, which are 0. `o_bytes` is the
+    number of bytes in the present beat. After the last beat `o_valid` falls.
     """
 
     def __init__(self, config: Config):

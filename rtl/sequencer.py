@@ -3,7 +3,6 @@
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from hfn_accel.registers import Cause, ErrorCode, ReadClass
 
 from hfn_accel.config import Config, log2
 from hfn_accel.program import (
@@ -15,6 +14,7 @@ from hfn_accel.program import (
     available,
     shape_fields,
 )
+from hfn_accel.registers import Cause, ErrorCode, ReadClass
 
 from . import descriptor
 from .descriptor import CONV
