@@ -89,6 +89,16 @@ def test_harness_errors():
         harness.execute(binary, job(memory, 0, 8192, 1, latency=0))
 
 
+def test_harness_expect():
+    """A read that is not as expected ends the accesses."""
+    binary = harness.build(design(64), Config())
+    once = job(bytes(16384), 0, 8192, 1).commands + [("write", STATUS, 0)]
+    for mask, value, copies in ((3, 0, 2), (3, 2, 1)):
+        commands = once + [("expect", STATUS, mask, value)] + once
+        result = harness.execute(binary, harness.Job(memory=bytes(16384), commands=commands))
+        assert len(result.waits) == copies and len(result.reads) == 2 * copies + 1
+
+
 def test_wrong_last():
     """A master whose WLAST is wrong is found out by both models."""
     text = design(64).replace("m_axi_wlast = index == last", "m_axi_wlast = 0")
