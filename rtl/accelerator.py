@@ -130,6 +130,7 @@ class Accelerator(wiring.Component):
         results = place("results", ResultStore(config))
         m.d.comb += [
             loader.start.eq(sequencer.load_start),
+            loader.abort.eq(aborting),
             loader.channels.eq(load.channels),
             loader.granules.eq(load.granules),
             loader.pixels.eq(load.pixels),

@@ -41,7 +41,6 @@ class PartialSums(wiring.Component):
         # clock n: read; clock n + 1: add and write; clock n + 2: the sum is at the output
         valid, first, emit, end, final = (Signal() for _ in range(5))
         address, written = Signal.like(self.i_address), Signal.like(self.i_address)
-        fresh = Signal()  # `o_values` was written to `written` in the clock before
         values = Signal.like(self.i_values)
         m.d.comb += [read.addr.eq(self.i_address), read.en.eq(self.i_valid)]
         m.d.sync += [
@@ -50,14 +49,14 @@ class PartialSums(wiring.Component):
             values.eq(self.i_values),
         ]  # fmt: skip
         total = Signal(layout)
-        forward = Signal()
-        m.d.comb += forward.eq(fresh & (written == address))
+        forward = Signal()  # `o_values` is what stands, or will stand, at this address
+        m.d.comb += forward.eq(written == address)
         for c in range(self.config.columns):
             base = Mux(first, 0, Mux(forward, self.o_values[c], read.data[c]))
             m.d.comb += total[c].eq(base + values[c])
         m.d.comb += [write.addr.eq(address), write.data.eq(total), write.en.eq(valid)]
         m.d.comb += [self.o_early.eq(valid & emit), self.o_early_end.eq(end)]
-        m.d.sync += [fresh.eq(valid), self.o_valid.eq(valid & emit)]
+        m.d.sync += self.o_valid.eq(valid & emit)
         with m.If(valid):
             m.d.sync += [written.eq(address), self.o_values.eq(total),
                          self.o_end.eq(end), self.o_final.eq(final)]  # fmt: skip

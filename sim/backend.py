@@ -112,13 +112,13 @@ def run(program: Program, config: Config, pictures: np.ndarray, *, simulator: st
     commands = []
     for i in range(len(packed)):
         commands += start_commands(0, base + i * stride, output + i * result_stride)
+        commands.append(("expect", OFFSETS["STATUS"], registers.encode("STATUS", error=1), 0))
     job = harness.Job(memory=memory, commands=commands, latency=latency, seed=seed, trace=keep,
                       progress=progress)  # fmt: skip
     done = simulate(config, job, simulator)
-    runs = done.reads.reshape(len(packed), -1)
     logits, counted = [], []
-    for i, reads in enumerate(runs):
-        status, count = counters(reads)
+    for i, reads in enumerate(done.reads.reshape(-1, 2 + 2 * len(registers.COUNTERS))):
+        status, count = counters(reads[:-1])
         if status["error"] or not status["done"]:
             raise RunError(registers.ErrorCode(status["error_code"]), status["layer"])
         counted.append(count)

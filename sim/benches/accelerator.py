@@ -48,8 +48,10 @@ async def job(dut):
     for name, *values in options["commands"]:
         if name == "write":
             assert await testbench.write(dut, *values) == 0
-        elif name == "read":
-            reads.append(await testbench.read(dut, *values))
+        elif name in ("read", "expect"):
+            reads.append(await testbench.read(dut, values[0]))
+            if name == "expect" and reads[-1] & values[1] != values[2]:
+                break
         else:
             waits.append(await testbench.wait_irq(dut, options["limit"]))
     np.savez(given["result"], memory=np.frombuffer(bytes(data), np.uint8),

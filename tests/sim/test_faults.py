@@ -6,7 +6,7 @@ import pytest
 from hfn_accel import functional, images
 from hfn_accel.compiler import compile
 from hfn_accel.config import Config
-from hfn_accel.program import DESCRIPTOR_BYTES, Opcode, offsets
+from hfn_accel.program import DESCRIPTOR_BYTES, Opcode, Program, offsets
 from hfn_accel.registers import OFFSETS, Cause, ErrorCode, decode, encode
 from sim import backend, harness
 from tests.tickets import random_ticket
@@ -147,6 +147,18 @@ def test_illegal_descriptors_stop_with_a_code_and_the_core_runs_again(network):
 def test_misaligned_address(network, registers):
     done = run(network[1], start(*registers))
     assert error(done.reads[0]) == ErrorCode.BAD_ADDRESS
+
+
+@pytest.mark.parametrize("simulator", ["verilator", "icarus"])
+def test_backend_reports_the_error_of_an_image(network, simulator):
+    program, _, _ = network
+    wrong = broken(program, 2, in_bits=9)
+    conv = program.descriptors[2][1]
+    size = conv["in_height"]
+    pictures = np.zeros((2, size, size, program.descriptors[1][1]["channels"]), np.uint8)
+    with pytest.raises(backend.RunError, match="descriptor 2: BAD_FIELD") as caught:
+        backend.run(Program(wrong), CONFIG, pictures, simulator=simulator)
+    assert (caught.value.code, caught.value.layer) == (ErrorCode.BAD_FIELD, 2)
 
 
 def test_address_behind_the_memory(network):
