@@ -4,9 +4,9 @@ from amaranth.hdl import Array as HdlArray
 from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
-from hfn_accel.registers import ReadClass
 
 from hfn_accel.config import Config, log2
+from hfn_accel.registers import ReadClass
 
 from . import axi
 from .accumulate import PlaneAccumulator
