@@ -10,9 +10,10 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from . import cli, dse, estimate, gen, images, plots, rooms, sim, ticket
+from . import cli, dse, estimate, gen, images, plots, rooms, ticket
 from .compiler import compile
 from .errors import HfnError
+from .estimator import DEFAULT_LATENCY
 from .functional import execute
 
 TICKET, SAMPLE = "cifar10-32x1-64x2f-128x3f", "cifar10-sample"
@@ -39,15 +40,15 @@ def main(argv: list[str] | None = None):
     program = compile(found, config)
     result = execute(program, config, sample.images)
     right = result.logits.argmax(1) == sample.labels
-    show(sample, result.logits, 10)
+    show(sample, result.logits, min(10, len(sample)))
     print(f"right: {right.sum()} of {len(sample)}")
 
     step(f"{len(some)} of them on the RTL (Verilator)")
     backend = rooms.load("sim.backend", "sim")
-    counted = backend.run(program, config, some.images, keep=True, latency=sim.LATENCY,
+    counted = backend.run(program, config, some.images, keep=True, latency=DEFAULT_LATENCY,
                           progress=500_000 if sys.stderr.isatty() else 0)  # fmt: skip
     show(some, counted.logits, len(some))
-    report = estimate.report(found, config, sim.LATENCY)
+    report = estimate.report(found, config)
     same = {
         "logits": (counted.logits == result.logits[: len(some)]).all(),
         f"{len(counted.activations)} layers' activations": all(
@@ -64,7 +65,7 @@ def main(argv: list[str] | None = None):
 
     step("Where cycles and bytes go")
     print(estimate.text(report))
-    table = dse.sweep(found, dse.parse_axes(SimpleNamespace(**dse.DEFAULTS)), sim.LATENCY)
+    table = dse.sweep(found, dse.parse_axes(SimpleNamespace(**dse.DEFAULTS), found))
     for name, figure in (("cycles", plots.cycles_plot(report)),
                          ("traffic", plots.traffic_plot(report)),
                          ("pareto", plots.pareto_plot(table))):  # fmt: skip
