@@ -1,5 +1,6 @@
 """Legality of decoded descriptors: fields that agree with each other and stay within buffers."""
 
+from .arithmetic import MAX_SHIFT
 from .compiler import BANKS, tile_beats
 from .config import Config
 from .errors import HfnError
@@ -97,7 +98,7 @@ def _output(f, s: LayerShape, header, config: Config) -> dict[str, bool]:
     end = f["parameter_address"] + s.cout * PARAMETER_BYTES
     return {
         "dst_bank": f["dst_bank"] < BANKS and f["dst_bank"] != f["src_bank"],
-        "shift": 1 <= f["shift"] <= 47,
+        "shift": 1 <= f["shift"] <= MAX_SHIFT,
         "out_bits": 1 <= f["out_bits"] <= 8,
         "out_group_stride": f["out_group_stride"] == s.pixels * f["out_bits"]
         and groups * f["out_group_stride"] <= header["bank_words"],

@@ -1,6 +1,7 @@
 """What all commands share: argument definitions, one-line errors, exit status 2."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 
@@ -8,11 +9,15 @@ from .config import Config
 from .errors import HfnError
 
 
+def one_line(message) -> str:
+    return " ".join(str(message).split())
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line."""
 
     def error(self, message):
-        print(f"{self.prog}: error: {message}", file=sys.stderr)
+        print(f"{self.prog}: error: {one_line(message)}", file=sys.stderr)
         raise SystemExit(2)
 
 
@@ -37,11 +42,23 @@ def config(args) -> Config:
 
 
 def run(main: Callable[[], None]):
-    """Run a command's main function; HfnError becomes one line and exit status 2."""
+    """Run a command's main function; HfnError becomes one line and exit status 2.
+
+    So does an error of the system, such as a full disk. If the reader of standard output has ended
+    (`| head`), the command ends quietly, with the status that a shell gives to SIGPIPE.
+    """
     try:
         main()
+        sys.stdout.flush()
     except HfnError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(error)}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more is written
+        raise SystemExit(141) from None
+    except OSError as error:
+        place = f" ({error.filename})" if error.filename else ""
+        print(f"error: {one_line(error.strerror or error)}{place}", file=sys.stderr)
         raise SystemExit(2) from None
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

@@ -1,11 +1,8 @@
 """`python -m hfn_accel.compile`: a ticket to a program image and its listing."""
 
-from pathlib import Path
-
 from . import cli, ticket
 from .compiler import compile
-from .errors import HfnError
-from .files import atomic_write
+from .files import atomic_write, make_folder
 from .listing import listing
 
 
@@ -18,11 +15,7 @@ def main(argv: list[str] | None = None):
     args = p.parse_args(argv)
     config = cli.config(args)
     program = compile(ticket.load(args.ticket), config)
-    folder = Path(args.out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HfnError(f"cannot make the folder {folder}: {error.strerror}") from None
+    folder = make_folder(args.out)
     name = f"{ticket.find(args.ticket).stem}-{config.name}"
     text = listing(program)
     atomic_write(folder / f"{name}.bin", program.image)

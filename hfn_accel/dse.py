@@ -11,7 +11,6 @@ import io
 import itertools
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -21,7 +20,7 @@ from .designs import Designs, extremes, plan
 from .errors import HfnError
 from .estimate import add_latency, check_latency, report
 from .estimator import CAUSES, DEFAULT_LATENCY, estimate_network
-from .files import atomic_write
+from .files import atomic_write, make_folder
 from .ticket import Ticket, load
 
 POSITION_BYTES = 16
@@ -181,8 +180,9 @@ def parse_axes(args, ticket: Ticket) -> dict[str, list]:
             axes[name] = fitting(ticket)[name]
             continue
         texts = [t.strip() for t in getattr(args, name).split(",")]
-        if not all(t.isdecimal() for t in texts):
-            raise HfnError(f"--{name.replace('_', '-')} must be integers, with commas between")
+        if not all(t.isdecimal() and len(t) < 10 for t in texts):
+            raise HfnError(f"--{name.replace('_', '-')} must be integers of at most 9 digits, "
+                           "with commas between")  # fmt: skip
         axes[name] = [int(t) for t in texts]
         for value in axes[name]:
             Config(**{field: value})
@@ -208,11 +208,7 @@ def main():
     ticket = load(args.ticket)
     axes = parse_axes(args, ticket)
     latency = check_latency(args.latency)
-    out = Path(args.out)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HfnError(f"cannot create {out}: {error.strerror}") from None
+    out = make_folder(args.out)
     table = sweep(ticket, axes, latency, progress=_bar)
     atomic_write(out / "points.csv", points_csv(table))
     fits = table["infeasible_reason"] == ""

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from .errors import HfnError
@@ -10,13 +11,29 @@ from .errors import HfnError
 def atomic_write(path: str | Path, data: bytes):
     """Write `data` beside the target, then rename. Raises HfnError if the place is unwritable."""
     path = Path(path)
+    if os.path.isdir(path):
+        raise HfnError(f"cannot write {path}: Is a directory")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_bytes(data)
-        os.replace(part, path)
+        try:
+            part.write_bytes(data)
+            os.replace(part, path)
+        except BaseException:
+            with suppress(OSError):
+                part.unlink()
+            raise
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise HfnError(f"cannot write {path}: {error.strerror}") from None
+
+
+def make_folder(path: str | Path) -> Path:
+    """A folder to write into, made with its parents where it is missing."""
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HfnError(f"cannot make the folder {path}: {error.strerror}") from None
+    return path
 
 
 def write_json(path: str | Path, value) -> None:

@@ -4,12 +4,10 @@ Both files are the same from run to run, and are written atomically.
 """
 
 import json
-from pathlib import Path
 
 from . import __version__, cli, registers, rooms, timing
 from .config import Config
-from .errors import HfnError
-from .files import atomic_write
+from .files import atomic_write, make_folder
 
 TOP = "hfn_accel"
 
@@ -21,11 +19,7 @@ def main(argv: list[str] | None = None):
     cli.add_config(p)
     args = p.parse_args(argv)
     config = cli.config(args)
-    folder = Path(args.out)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HfnError(f"cannot make {folder}: {error.strerror}") from None
+    folder = make_folder(args.out)
     component = _rtl("accelerator").Accelerator(config)
     stem = f"{TOP}_{config.name}"
     files = {

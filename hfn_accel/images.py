@@ -1,6 +1,8 @@
 """Labelled images from .npz files, and their layout in memory."""
 
+import tokenize
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +12,10 @@ from .errors import HfnError
 from .ticket import find
 
 PIXEL_BYTES = 4
+# what a damaged or foreign archive makes NumPy, or zipfile below it, raise
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError,
+           ArithmeticError, MemoryError, zipfile.BadZipFile, zlib.error,
+           tokenize.TokenError)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,10 +46,11 @@ def load(name: str | Path) -> Images:
     try:
         with np.load(path, allow_pickle=False) as file:
             images, labels, names = (file[k] for k in ("images", "labels", "class_names"))
+        if not all(isinstance(a, np.ndarray) for a in (images, labels, names)):
+            raise TypeError("a member is no array")
     except FileNotFoundError:
         raise HfnError(f"cannot read {path}: no such file") from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError,
-            zipfile.BadZipFile) as error:  # fmt: skip
+    except _DAMAGE as error:
         raise HfnError(f"{path} is not an .npz of images, labels, class_names: {error}") from None
     if images.dtype != np.uint8 or images.ndim != 4 or not 1 <= images.shape[3] <= PIXEL_BYTES:
         raise HfnError(

@@ -12,7 +12,7 @@ from functools import cached_property
 
 from .errors import HfnError
 
-_STAGE = re.compile(r"(\d+)x(\d+)(f?)")
+_STAGE = re.compile(r"(\d{1,6})x(\d{1,6})(f?)")
 
 
 @dataclass(frozen=True, kw_only=True)

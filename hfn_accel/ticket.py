@@ -5,6 +5,7 @@ parameters of every executed layer; never a weight. See docs/ticket.md for the l
 """
 
 import json
+import os
 import zlib
 from dataclasses import dataclass, field
 from importlib import resources
@@ -16,6 +17,7 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
 from . import sequence
+from .arithmetic import MAX_ACTIVATION_BITS, MAX_SHIFT
 from .errors import HfnError
 from .files import atomic_write, read_bytes
 from .network import Architecture
@@ -23,7 +25,6 @@ from .network import Architecture
 FORMAT = "hfn-ticket"
 VERSION = 1
 IMAGE_BITS = 8  # activation bits of the network's input
-MAX_SHIFT = 47
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +73,10 @@ class Ticket:
                 array = getattr(norm, name)
                 if array.shape != (conv.cout,) or array.dtype != dtype:
                     raise HfnError(f"ticket's {name} of {conv.name} has the wrong shape or type")
-            if not (1 <= norm.shift <= MAX_SHIFT and 1 <= norm.bits <= 8):
+            if not (1 <= norm.shift <= MAX_SHIFT and 1 <= norm.bits <= MAX_ACTIVATION_BITS):
                 raise HfnError(f"ticket's shift or bits of {conv.name} are out of range")
-        if len(self.class_names) != self.arch.classes:
+        names = self.class_names
+        if len(names) != self.arch.classes or not all(isinstance(n, str) for n in names):
             raise HfnError("ticket does not name every class")
         sequence.seed_state(self.seed)
 
@@ -119,11 +121,11 @@ class Ticket:
 def find(name: str | Path) -> Path:
     """A file's path, or the path of a shipped file given by bare name (with or without suffix)."""
     path = Path(name)
-    if path.exists() or path.parent != Path("."):
+    if os.path.exists(path) or path.parent != Path("."):
         return path
     shipped = Path(str(resources.files(__package__) / "tickets"))
     for candidate in (path.name, f"{path.name}.safetensors", f"{path.name}.npz"):
-        if (shipped / candidate).is_file():
+        if os.path.isfile(shipped / candidate):
             return shipped / candidate
     return path
 
@@ -159,7 +161,7 @@ def load(name: str | Path) -> Ticket:
     path = find(name)
     data = read_bytes(path)
     try:
-        tensors, metadata = load_tensors(data), _header(data)[0].get("__metadata__", {})
+        tensors, metadata = load_tensors(data), _header(data)[0].get("__metadata__") or {}
     except (SafetensorError, ValueError, KeyError, AttributeError):
         raise HfnError(f"{path} is not a ticket: damaged, truncated or no safetensors") from None
     if metadata.get("format") != FORMAT:
@@ -169,9 +171,11 @@ def load(name: str | Path) -> Ticket:
     try:
         text = metadata["ticket"]
         if metadata.get("crc32", _checksum(text, tensors)) != _checksum(text, tensors):
-            raise HfnError(f"{path} is a damaged ticket (CRC-32 differs)")
+            raise HfnError("damaged ticket (CRC-32 differs)")
         return _build(json.loads(text), tensors)
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+    except HfnError as error:
+        raise HfnError(f"{path}: {error}") from None
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
         raise HfnError(f"{path} is a damaged ticket ({type(error).__name__}: {error})") from None
 
 
@@ -181,6 +185,19 @@ def _build(about: dict, tensors: dict[str, np.ndarray]) -> Ticket:
     arch = Architecture.parse(about["arch"], classes=about["classes"],
                               in_channels=about["in_channels"],
                               image_size=about["image_size"])  # fmt: skip
+    executed = arch.layers[:-1]
+    channels = sum(conv.cout for conv in executed)
+    for name, dtype, length in (
+        ("masks", np.uint8, sum(-(-conv.weights // 8) for conv in arch.tensors)),
+        ("multiplier", np.int16, channels), ("residual", np.int16, channels),
+        ("bias", np.int32, channels),
+        ("shift", np.uint8, len(executed)), ("bits", np.uint8, len(executed)),
+    ):  # fmt: skip
+        have = tensors[name]
+        if have.dtype != dtype or have.shape != (length,):
+            raise ValueError(f"{name} must be {length} of {dtype.__name__}")
+    if not isinstance(about["class_names"], list):
+        raise ValueError("class_names must be a list")
     masks, position = [], 0
     for conv in arch.tensors:
         count = -(-conv.weights // 8)
@@ -188,10 +205,8 @@ def _build(about: dict, tensors: dict[str, np.ndarray]) -> Ticket:
         bits = np.unpackbits(packed, bitorder="little", count=conv.weights)
         masks.append(bits.astype(bool).reshape(conv.cout, conv.fan_in))
         position += count
-    if position != len(tensors["masks"]):
-        raise ValueError("mask length")
     norms, position = [], 0
-    for i, conv in enumerate(arch.layers[:-1]):
+    for i, conv in enumerate(executed):
         part = slice(position, position + conv.cout)
         norms.append(Norm(
             multiplier=tensors["multiplier"][part], residual=tensors["residual"][part],

@@ -1,5 +1,9 @@
+import json
+
 import numpy as np
 import pytest
+from safetensors.numpy import load as load_tensors
+from safetensors.numpy import save as save_tensors
 from safetensors.numpy import save_file
 
 from hfn_accel import sequence, ticket
@@ -114,6 +118,64 @@ def test_refuses_inconsistent_parts(saved, change, message):
     found, _ = saved
     with pytest.raises(HfnError, match=message):
         ticket.Ticket(**vars(found) | change(found))
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"arch": ",".join(4 * ["4096x128"])}, "masks must be 19"),  # refused before it is allocated
+    ({"arch": "9" * 5000 + "x1"}, "architecture must be"),
+    ({"arch": 5}, "damaged ticket"),
+    ({"seed": "1"}, "damaged ticket"),
+    ({"classes": 3.0}, "classes must be an integer"),
+    ({"class_names": "abc"}, "class_names must be a list"),
+    ({"class_names": [1, 2, 3]}, "does not name every class"),
+    ({"coats": 2}, "several coats"),
+])  # fmt: skip
+def test_refuses_what_a_file_says(saved, tmp_path, change, message):
+    """Files without a checksum, as another program may write them."""
+    data = saved[1].read_bytes()
+    bad = tmp_path / "bad.safetensors"
+    bad.write_bytes(rewritten(data, lambda about: json.dumps(json.loads(about) | change)))
+    with pytest.raises(HfnError, match=message) as error:
+        ticket.load(bad)
+    assert "bad.safetensors" in str(error.value) and "\n" not in str(error.value)
+
+
+def rewritten(data, change):
+    """A ticket's bytes with another text, and without its checksum."""
+    tensors, metadata = load_tensors(data), ticket._header(data)[0]["__metadata__"]
+    del metadata["crc32"]
+    return save_tensors(tensors, metadata | {"ticket": change(metadata["ticket"])})
+
+
+def test_refuses_foreign_metadata(saved, tmp_path):
+    data = saved[1].read_bytes()
+    bad = tmp_path / "bad.safetensors"
+    for text in ("[" * 100_000, "[1]", "no JSON", "null"):
+        bad.write_bytes(rewritten(data, lambda about, text=text: text))
+        with pytest.raises(HfnError, match="damaged ticket"):
+            ticket.load(bad)
+    header = json.dumps({"__metadata__": None}).encode()
+    bad.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(HfnError, match="not a ticket"):
+        ticket.load(bad)
+
+
+@pytest.mark.parametrize("name", ["masks", "multiplier", "residual", "bias", "shift", "bits"])
+def test_refuses_tensors_of_another_shape(saved, tmp_path, name):
+    data = saved[1].read_bytes()
+    bad, tensors = tmp_path / "bad.safetensors", load_tensors(data)
+    metadata = ticket._header(data)[0]["__metadata__"]
+    del metadata["crc32"]
+    for change in (lambda x: x[:-1], lambda x: np.append(x, x), lambda x: x[:, None],
+                   lambda x: x.astype(np.float32)):  # fmt: skip
+        bad.write_bytes(save_tensors(tensors | {name: change(tensors[name]).copy()}, metadata))
+        with pytest.raises(HfnError, match=f"{name} must be"):
+            ticket.load(bad)
+
+
+def test_a_name_too_long_for_a_file():
+    with pytest.raises(HfnError, match="cannot read a+"):
+        ticket.load("a" * 300)
 
 
 @pytest.mark.parametrize("change", [{"shift": 0}, {"shift": 48}, {"bits": 0}, {"bits": 9}])
