@@ -1,13 +1,13 @@
 """`python -m hfn_accel.bench NAME`: measurements that the documentation quotes."""
 
+import io
 import time
 
 import numpy as np
 
 from . import randomness, sequence
 from .cli import add_json, parser, run
-from .errors import HfnError
-from .files import write_json
+from .files import atomic_write, write_json
 
 MATRIX = 256  # rows and columns of the sign matrices compared
 SPEED_SHAPE = 2048, 4608  # output channels and fan-in of the timed tensor
@@ -75,10 +75,7 @@ def print_sequence(result: dict):
 
 def _plot(matrices: dict[str, np.ndarray], path: str):
     """Two sign matrices and the singular values of all."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.figure import Figure
 
     labels = {
         "sequence": "weight sequence",
@@ -86,7 +83,8 @@ def _plot(matrices: dict[str, np.ndarray], path: str):
         "one_shift_a_word_32": "LFSR, one shift a 32-bit word",
         "one_shift_a_word_64": "LFSR, one shift a 64-bit word",
     }
-    figure, axes = pyplot.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
+    figure = Figure(figsize=(13, 4.2), layout="constrained")
+    axes = figure.subplots(1, 3)
     for axis, name in zip(axes, ("sequence", "one_shift_a_word_32"), strict=False):
         axis.imshow(matrices[name][:96, :96], cmap="gray", interpolation="nearest")
         axis.set_title(labels[name])
@@ -104,11 +102,9 @@ def _plot(matrices: dict[str, np.ndarray], path: str):
     axes[2].set_title(f"singular values of {MATRIX} x {MATRIX} signs")
     axes[2].set_xlabel("index")
     axes[2].legend(title="effective rank", fontsize=8)
-    try:
-        figure.savefig(path, dpi=110, metadata={"Software": None})
-    except (OSError, ValueError) as error:
-        raise HfnError(f"cannot write {path}: {error}") from None
-    pyplot.close(figure)
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=110, metadata={"Software": None})
+    atomic_write(path, data.getvalue())
 
 
 # name -> (measure, print): more benchmarks are more lines here

@@ -55,12 +55,8 @@ def execute(program: Program, config: Config, images: np.ndarray, keep: bool = T
     """
     program.check(config)
     load, layers, traffic = _fetch(program, config)
+    check_images(program, images)
     pixels = pack_images(images)
-    shape = images.shape[1:]
-    first = layers[0].shape
-    want = (first.in_height, first.in_width, load["channels"])
-    if shape != want:
-        raise HfnError(f"images must be {want} (height, width, channels), not {shape}")
     bank_bytes = BANKS * program.header["bank_words"] * config.group
     chunk = max(1, _CHUNK_BYTES // bank_bytes)
     logits, activations = [], [[] for layer in layers if not layer.fields["raw"]]
@@ -82,6 +78,15 @@ def execute(program: Program, config: Config, images: np.ndarray, keep: bool = T
         macs=macs(program),
         planes=sum(layer.shape.planes for layer in layers),
     )
+
+
+def check_images(program: Program, images: np.ndarray):
+    """Raise HfnError for images of another shape than a legal program's."""
+    (_, load), (_, first) = program.descriptors[1:3]
+    want = tuple(f.get(n) for f, n in (
+        (first, "in_height"), (first, "in_width"), (load, "channels")))  # fmt: skip
+    if images.shape[1:] != want:
+        raise HfnError(f"images must be {want} (height, width, channels), not {images.shape[1:]}")
 
 
 def shapes(program: Program) -> list[LayerShape]:

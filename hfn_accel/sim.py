@@ -5,12 +5,14 @@ accelerator's Verilog and counts them.
 """
 
 from . import cli, images, rooms, ticket
+from .check import check
 from .compiler import compile
 from .config import Config
 from .errors import HfnError
-from .estimator import DEFAULT_LATENCY, estimate
+from .estimate import add_latency, check_latency
+from .estimator import estimate
 from .files import read_bytes, write_json
-from .functional import TRAFFIC, execute, work
+from .functional import TRAFFIC, check_images, execute, work
 from .program import Program
 
 PROGRESS = 1_000_000  # clocks of the RTL between two lines on standard error
@@ -26,6 +28,8 @@ def main(argv: list[str] | None = None):
     if names is not None and names != data.class_names:
         raise HfnError(f"{args.images} and {args.ticket} are of different classes")
     program.check(config)
+    check(program.descriptors, config)
+    check_images(program, data.images)
     if args.backend == "rtl":
         backend = rooms.load("sim.backend", "sim")
         result = backend.run(program, config, data.images, simulator=args.simulator,
@@ -64,26 +68,27 @@ def _arguments(argv):
     what = p.add_mutually_exclusive_group(required=True)
     what.add_argument("--ticket", metavar="T", help="ticket: file or shipped name")
     what.add_argument("--program", metavar="P.bin", help="image that hfn_accel.compile wrote")
-    p.add_argument("--images", required=True, metavar="F.npz", help="file or shipped name")
+    p.add_argument("--images", required=True, metavar="F.npz",
+                   help="labelled images: file or shipped name")  # fmt: skip
     p.add_argument("--count", type=int, metavar="N", help="the first N images (default: all)")
-    p.add_argument("--backend", choices=("functional", "rtl"), default="functional")
+    p.add_argument("--backend", choices=("functional", "rtl"), default="functional",
+                   help="what computes (default functional)")  # fmt: skip
     p.add_argument("--simulator", choices=("verilator", "icarus"), default="verilator",
                    help="for --backend rtl (default verilator)")  # fmt: skip
-    p.add_argument("--latency", type=int, default=DEFAULT_LATENCY, metavar="L",
-                   help="clocks until memory answers (default %(default)s)")  # fmt: skip
+    add_latency(p)
     cli.add_config(p)
     cli.add_json(p)
     args = p.parse_args(argv)
-    if args.latency < 1:
-        raise HfnError(f"--latency must be at least 1 clock, not {args.latency}")
+    check_latency(args.latency)
     return args
 
 
 def _program(args, config: Config) -> tuple[Program, tuple[str, ...] | None]:
     """The program, and the ticket's class names where there is a ticket."""
     if args.program is not None:
+        image = read_bytes(args.program)
         try:
-            return Program.parse(read_bytes(args.program)), None
+            return Program.parse(image), None
         except HfnError as error:
             raise HfnError(f"{args.program}: {error}") from None
     found = ticket.load(args.ticket)

@@ -104,7 +104,8 @@ def test_rtl_backend_gets_what_was_asked(files, capsys, monkeypatch):
     [
         (["--count", "0"], "--count must be from 1 to 5"),
         (["--count", "6"], "--count must be from 1 to 5"),
-        (["--latency", "0"], "--latency must be at least 1"),
+        (["--latency", "9" * 30], "--latency must be 1 to 10000"),
+        (["--latency", "0"], "--latency must be 1 to 10000"),
         (["--pe", "16"], "--pe must be RxC"),
         (["--pe", "0x16"], "rows must be a power of two"),
         (["--config", "small.toml"], "limit"),
@@ -125,8 +126,9 @@ def test_refuses_images_of_other_classes_or_size(files):
         run()
     names = np.array([f"class {i}" for i in range(3)])
     np.savez("images.npz", images=images[:, :5], labels=np.zeros(5, int), class_names=names)
-    with pytest.raises(HfnError, match=r"images must be \(6, 6, 3\)"):
-        run()
+    for backend in ("functional", "rtl"):
+        with pytest.raises(HfnError, match=r"images must be \(6, 6, 3\)"):
+            run("--backend", backend)
 
 
 def command(folder, *arguments):
