@@ -173,10 +173,10 @@ def train(model, data, recipe: Recipe, checkpoint: Path, device: str = "cpu") ->
                      "test_accuracy": f"{test:.4f}", "seconds": f"{seconds:.1f}"})  # fmt: skip
         if sys.stderr.isatty():
             print(f" test {test:.2%}", file=sys.stderr)
-        keeper.save(epoch)
         text = io.StringIO()
         writer = csv.DictWriter(text, rows[0], lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
         atomic_write(log, text.getvalue().encode())
+        keeper.save(epoch)  # last, so that the metrics hold every epoch that is not done again
     return rows

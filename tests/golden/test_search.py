@@ -63,6 +63,24 @@ def test_resume_gives_the_uninterrupted_result(digits, tmp_path, monkeypatch, de
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".ckpt", ".ckpt", ".csv", ".csv"]
 
 
+def test_an_interrupted_checkpoint_loses_no_metrics(digits, tmp_path, monkeypatch):
+    """An epoch that is not done again has its row, whichever of the two files came last."""
+    path, save = tmp_path / "a.ckpt", search.Checkpoint.save
+
+    def interrupted(self, epoch):
+        if epoch == 1:
+            save(self, epoch)
+            raise KeyboardInterrupt
+        save(self, epoch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(search.Checkpoint, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            search.train(model(), digits, RECIPE, path)
+    rows = search.train(model(), digits, RECIPE, path)
+    assert [row["epoch"] for row in rows] == ["1", "2", "3"]
+
+
 def test_a_finished_search_only_loads(digits, tmp_path):
     path = tmp_path / "a.ckpt"
     first = model()
