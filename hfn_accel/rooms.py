@@ -31,3 +31,5 @@ def load(module: str, extra: str, rooms: tuple[str, ...] = ROOMS) -> ModuleType:
     except ModuleNotFoundError as error:
         raise HfnError(f"{module} needs the Python package {error.name!r}: "
                        f"pip install 'hfn-accel[{extra}]'") from None  # fmt: skip
+    except ImportError as error:
+        raise HfnError(f"{module} cannot be imported: {error}") from None

@@ -5,6 +5,7 @@ import ctypes
 import os
 from pathlib import Path
 
+from . import rooms
 from .cli import add_json, parser, run
 from .errors import HfnError
 from .files import atomic_write, write_json
@@ -36,7 +37,7 @@ def arguments(argv=None) -> argparse.Namespace:
     count = _number(int, 1, 1 << 20, "an integer of at least 1")
     rate = _number(float, 1e-9, 1e3, "a positive number")
     p = parser("train", "Find a ticket: search the supermasks of a folded residual network.")
-    p.add_argument("--dataset", required=True, choices=DATASETS)
+    p.add_argument("--dataset", required=True, choices=DATASETS, help="what to classify")
     p.add_argument("--data", metavar="DIR", help="folder of the data set's original files "
                    "(not needed for digits)")  # fmt: skip
     p.add_argument("--arch", default="32x1,64x2f,128x3f", metavar="WxB[f],...",
@@ -47,19 +48,25 @@ def arguments(argv=None) -> argparse.Namespace:
                    "mask keeps (default 0.3)",
                    type=_number(float, 1e-4, 1, "above 0 and at most 1"))  # fmt: skip
     p.add_argument("--act-bits", default=4, type=_number(int, 1, 8, "an integer from 1 to 8"),
-                   help="bits of ReLU outputs (default 4)")  # fmt: skip
-    p.add_argument("--epochs", default=40, type=count)
+                   metavar="A", help="bits of ReLU outputs (default 4)")  # fmt: skip
+    p.add_argument("--epochs", default=40, type=count, metavar="N",
+                   help="passes over the training images (default 40)")  # fmt: skip
     p.add_argument("--quantise-from", type=_number(int, 0, 1 << 20, "an integer of at least 0"),
                    metavar="EPOCH", help="epoch from which activations are integers; the number of "
                    "epochs: only afterwards (default: three quarters of them)")  # fmt: skip
-    p.add_argument("--batch", default=128, type=count)
-    p.add_argument("--lr", default=0.1, type=rate, help="highest learning rate (default 0.1)")
-    p.add_argument("--weight-decay", default=1e-4, type=_number(float, 0, 1, "from 0 to 1"))
+    p.add_argument("--batch", default=128, type=count, metavar="N",
+                   help="images a step (default 128)")  # fmt: skip
+    p.add_argument("--lr", default=0.1, type=rate, metavar="X",
+                   help="highest learning rate (default 0.1)")  # fmt: skip
+    p.add_argument("--weight-decay", default=1e-4, type=_number(float, 0, 1, "from 0 to 1"),
+                   metavar="X", help="of scores and normalisation (default 0.0001)")  # fmt: skip
     p.add_argument("--seed", default=1, type=_number(int, 0, (1 << 64) - 1, "from 0 to 2^64 - 1"),
-                   help="of the weights and of the search (default 1)")  # fmt: skip
+                   metavar="N", help="of the weights and of the search (default 1)")  # fmt: skip
     p.add_argument("--bfloat16", action="store_true", help="compute in bfloat16 (faster search)")
-    p.add_argument("--threads", type=count, help="CPU threads (default: all cores)")
-    p.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
+    p.add_argument("--threads", type=_number(int, 1, 256, "an integer from 1 to 256"),
+                   metavar="N", help="CPU threads (default: PyTorch's choice)")  # fmt: skip
+    p.add_argument("--device", default="cpu", choices=("cpu", "cuda"),
+                   help="where to compute (default cpu)")  # fmt: skip
     p.add_argument("--out", required=True, metavar="T.safetensors", type=Path,
                    help="ticket; checkpoint and metrics stay beside it: .ckpt, .csv")  # fmt: skip
     add_json(p)
@@ -70,7 +77,9 @@ def arguments(argv=None) -> argparse.Namespace:
         raise HfnError(f"--quantise-from must be at most --epochs {args.epochs}")
     if args.out.suffix != ".safetensors":
         raise HfnError(f"--out must end in .safetensors, not {args.out.name!r}")
-    if not os.access(args.out.parent, os.W_OK):
+    if args.out.is_dir():
+        raise HfnError(f"--out: {args.out} is a folder")
+    if not (args.out.parent.is_dir() and os.access(args.out.parent, os.W_OK)):
         raise HfnError(f"--out: cannot write into folder {args.out.parent}")
     Architecture.parse(args.arch, classes=10)
     return args
@@ -81,9 +90,8 @@ def keep_freed_memory():
 
     By default every large tensor is mapped afresh and unmapped after use, and the kernel zeroes
     its pages again at each step. Serving such blocks from a heap that is never trimmed reuses
-    the pages. What it saves depends on how slow the machine's page faults are: 1 % of a search
-    on one, up to half on a small virtual machine. Elsewhere than on Linux with glibc nothing
-    happens.
+    the pages. What it saves depends on how slow the machine's page faults are. Elsewhere than on
+    Linux with glibc nothing happens.
     """
     trim_threshold, top_pad, mmap_max = -1, -2, -4  # <malloc.h>
     try:
@@ -97,15 +105,8 @@ def keep_freed_memory():
 
 
 def _import_golden():
-    try:
-        import torch
-    except ImportError:
-        raise HfnError("training needs PyTorch: pip install 'hfn-accel[train]'") from None
-    try:
-        from golden import data, export, integer, network, search
-    except ImportError as error:
-        raise HfnError(f"cannot use the package golden that Python finds: {error}") from None
-    return torch, data, export, integer, network, search
+    names = ("data", "export", "integer", "network", "search")
+    return [rooms.load(f"golden.{name}", "train", rooms=("golden",)) for name in names]
 
 
 def command(args) -> str:
@@ -120,7 +121,9 @@ def command(args) -> str:
 
 def train(args) -> dict:
     """Search (or resume, or only export a finished search), write the file, return the result."""
-    torch, data, export, integer, network, search = _import_golden()
+    data, export, integer, network, search = _import_golden()
+    import torch
+
     if args.device == "cuda":
         if not torch.cuda.is_available():
             raise HfnError("--device cuda: PyTorch finds no CUDA device here")

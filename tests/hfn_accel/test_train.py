@@ -120,6 +120,8 @@ def test_quantisation_after_the_search(tmp_path):
     (["--arch", "5000x1"], "stage width must be"),
     (["--batch", "1438"], "--batch must be at most 1437 for digits"),
     (["--out", "nowhere/t.safetensors"], "cannot write into folder nowhere"),
+    (["--out", "/dev/null/t.safetensors"], "cannot write into folder /dev/null"),
+    (["--threads", "257"], "--threads: must be an integer from 1 to 256"),
     (["--out", "t.bin"], "--out must end in .safetensors"),
     (["--dataset", "cifar10"], "cifar10 needs --data DIR"),
     (["--dataset", "cifar10", "--data", "nowhere"], "there is no data folder nowhere"),
@@ -138,10 +140,12 @@ def test_wrong_input_ends_with_one_line(tmp_path, monkeypatch, capsys, words, me
 
 
 @pytest.mark.parametrize("code, message", [
-    ("sys.modules['torch'] = None", "training needs PyTorch: pip install 'hfn-accel[train]'"),
-    ("sys.modules['golden'] = type(sys)('golden')", "cannot use the package golden that Python"),
+    ("sys.modules['torch'] = None", "'torch': pip install 'hfn-accel[train]'"),
+    ("sys.path.insert(0, 'foreign')", "own package 'golden' is hidden by"),
 ])  # fmt: skip
 def test_missing_packages_end_with_one_line(tmp_path, code, message):
+    (tmp_path / "foreign" / "golden").mkdir(parents=True)
+    (tmp_path / "foreign" / "golden" / "__init__.py").write_text("")
     script = (
         f"import sys; {code}; from hfn_accel import train; from hfn_accel.cli import run; "
         f"sys.argv += ['--dataset', 'digits', '--out', 'x.safetensors']; run(train.main)"
@@ -149,7 +153,7 @@ def test_missing_packages_end_with_one_line(tmp_path, code, message):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True,
                           cwd=tmp_path, timeout=60)  # fmt: skip
     assert done.returncode == 2 and message in done.stderr and done.stderr.count("\n") == 1
-    assert not list(tmp_path.iterdir())
+    assert {p.name for p in tmp_path.iterdir()} == {"foreign"}
 
 
 def test_help_needs_no_torch():
