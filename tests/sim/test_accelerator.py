@@ -82,10 +82,14 @@ def test_cycles_at_any_latency(small, latency):
     assert_equal(result, expected, estimate(program, SMALL, latency))
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_random_stalls_change_no_bit(small, seed):
+@pytest.mark.parametrize(
+    "seed, simulator", [*((seed, "verilator") for seed in range(6)), (6, "icarus")]
+)
+def test_random_stalls_change_no_bit(small, seed, simulator):
+    """Random latency and back-pressure on every channel, in the C++ and the cocotb model."""
     program, pictures, expected = small
-    result = backend.run(program, SMALL, pictures, latency=50, seed=seed, keep=True)
+    result = backend.run(program, SMALL, pictures, simulator=simulator, latency=50, seed=seed,
+                         keep=True)  # fmt: skip
     assert_equal(result, expected)
     assert result.cycles["total"] != int(estimate(program, SMALL, 50).total_cycles)
 
