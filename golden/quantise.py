@@ -61,9 +61,10 @@ class ActivationQuantiser(nn.Module):
 
 @torch.no_grad()
 def calibrate(model, images: torch.Tensor):
-    """Calibrate every layer of a FoldedResNet on float images (N, C, H, W), in order.
+    """Calibrate every layer of a FoldedResNet on float images (N, C, H, W); switch quantisation on.
 
-    Each layer is calibrated on what its already quantised predecessors produce.
+    Each layer is calibrated on what it computes while no layer is quantised yet, with the running
+    statistics of its normalisations. Leaves the model in the mode in which it was.
     """
     training = model.training
     model.eval()

@@ -1,4 +1,7 @@
-"""Requantisation: the integer function that golden model, simulator and RTL share, bit for bit.
+"""Requantisation: the integer function that the functional simulator and the RTL's benches use.
+
+The integer golden model and the RTL write the same formula for themselves; tests hold all three
+equal, bit for bit.
 
 y = clamp((acc * M + r * Mr + B + 2^(S-1)) >> S, 0, 2^a - 1)
 

@@ -7,8 +7,7 @@ from .errors import HfnError
 from .images import PIXEL_BYTES
 from .program import PARAMETER_BYTES, Opcode
 from .shape import LayerShape
-
-LOAD_BITS = 8
+from .ticket import IMAGE_BITS
 
 
 def check(descriptors: list[tuple[Opcode, dict[str, int]]], config: Config):
@@ -41,12 +40,12 @@ def _demand(index: int, fields: dict[str, int], good: dict[str, bool]):
 
 
 def _load(f, header, config: Config) -> dict[str, bool]:
-    words = -(-f["channels"] // config.group) * f["pixels"] * LOAD_BITS
+    words = -(-f["channels"] // config.group) * f["pixels"] * IMAGE_BITS
     return {
         "dst_bank": f["dst_bank"] < BANKS,
         "channels": 1 <= f["channels"] <= PIXEL_BYTES,
         "granules": f["granules"] == -(-f["channels"] // config.columns),
-        "group_stride": f["group_stride"] == f["pixels"] * LOAD_BITS,
+        "group_stride": f["group_stride"] == f["pixels"] * IMAGE_BITS,
         "pixels": 1 <= f["pixels"] and words <= header["bank_words"],
     }
 

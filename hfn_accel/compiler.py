@@ -16,6 +16,7 @@ from . import sequence
 from .arithmetic import signed_bits
 from .config import Config
 from .errors import HfnError
+from .images import PIXEL_BYTES
 from .network import Conv
 from .program import (
     DESCRIPTOR_BYTES,
@@ -86,7 +87,7 @@ def compile(ticket: Ticket, config: Config) -> Program:
     begin = encode(
         Opcode.BEGIN, **shape_fields(config), **need.fields,
         image_bytes=DESCRIPTOR_BYTES + len(body), crc32=zlib.crc32(body),
-        input_bytes=-(-pixels * 4 // config.bus_bytes) * config.bus_bytes,
+        input_bytes=-(-pixels * PIXEL_BYTES // config.bus_bytes) * config.bus_bytes,
         output_bytes=4 * arch.classes, descriptors=len(descriptors) + 1,
     )  # fmt: skip
     return Program(begin + body, tuple(notes))
@@ -111,8 +112,8 @@ def pack_mask(mask: np.ndarray, config: Config) -> bytes:
     return stream.tobytes()
 
 
-def tile_beats(fan_in: int, config: Config) -> int:
-    """Bus beats of one output tile's masks."""
+def tile_beats(fan_in, config):
+    """Bus beats of one output tile's masks (arrays too, with `designs.Designs`)."""
     return -(-fan_in * config.columns // config.axi_data_width)
 
 

@@ -3,20 +3,18 @@
 `plan` gives the descriptor fields that `hfn_accel.compiler` would write, without masks and
 without a loop over designs: every value is an array over designs (leading axes) and descriptors
 (last axis), so that one formula of the estimator serves a compiled program, one configuration and
-a sweep alike. tests/hfn_accel/test_estimator.py pins the equality with the compiler.
+a sweep alike. tests/hfn_accel/test_designs.py pins the equality with the compiler.
 """
 
 from dataclasses import dataclass, fields
 
 import numpy as np
 
-from .compiler import REGION_ALIGNMENT
+from .compiler import REGION_ALIGNMENT, tile_beats
 from .config import Config
 from .network import Architecture
 from .program import DESCRIPTOR_BYTES, FIELDS, PARAMETER_BYTES, Opcode
 from .ticket import IMAGE_BITS, Ticket
-
-IMAGE_PIXEL_BYTES = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +135,7 @@ def plan(arch: Architecture, bits, config: Config | Designs, weights=None) -> Pl
     strip_rows = np.where(raw, out_width, np.minimum(out_width, d.psum_depth // out_width))
     strip_rows = np.maximum(strip_rows, 1)
     strips = ceil_div(out_width, strip_rows)
-    mask_beats = out_tiles * ceil_div(kernel**2 * cin * d.columns, d.axi_data_width)
+    mask_beats = out_tiles * tile_beats(kernel**2 * cin, d)
     tensor = each(lambda c: c.tensor)
     tensors = np.array([c.norm for c in arch.tensors])  # where each is executed first
     new = tensors[tensor] == np.arange(len(layers))

@@ -13,7 +13,8 @@ import numpy as np
 
 from . import timing
 from .config import Config
-from .designs import IMAGE_PIXEL_BYTES, Designs, Plan, ceil_div, plan
+from .designs import Designs, Plan, ceil_div, plan
+from .images import PIXEL_BYTES
 from .network import Architecture
 from .program import DESCRIPTOR_BYTES, FIELDS, PARAMETER_BYTES, Opcode, Program
 
@@ -102,7 +103,7 @@ def _figures(f: dict[str, np.ndarray], d: Designs, latency, names) -> Estimate:
         "descriptor": np.full(opcode.shape, DESCRIPTOR_BYTES),
         "mask": f["fetch_mask"] * f["mask_beats"] * d.bus_bytes,
         "parameter": conv * (1 - f["raw"]) * f["out_channels"] * PARAMETER_BYTES,
-        "activation_read": f["pixels"] * IMAGE_PIXEL_BYTES,
+        "activation_read": f["pixels"] * PIXEL_BYTES,
         "activation_write": f["raw"] * f["out_channels"] * 4,
         "weight": np.zeros_like(opcode),
     }

@@ -12,7 +12,7 @@ import numpy as np
 
 from . import sequence
 from .arithmetic import requantise
-from .check import LOAD_BITS, check
+from .check import check
 from .compiler import BANKS
 from .config import Config
 from .errors import HfnError
@@ -20,6 +20,7 @@ from .images import PIXEL_BYTES
 from .images import pack as pack_images
 from .program import DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program
 from .shape import LayerShape
+from .ticket import IMAGE_BITS
 
 TRAFFIC = ("descriptor", "mask", "parameter", "activation", "weight")
 _CHUNK_BYTES = 1 << 26  # of simulated banks: images are taken in groups that fit
@@ -64,7 +65,7 @@ def execute(program: Program, config: Config, images: np.ndarray, keep: bool = T
         part = pixels[start : start + chunk]
         banks = Banks(len(part), program.header["bank_words"], config.group)
         values = part.reshape(len(part), -1, PIXEL_BYTES)[..., : load["channels"]]
-        banks.write(load["dst_bank"], values, LOAD_BITS, load["group_stride"])
+        banks.write(load["dst_bank"], values, IMAGE_BITS, load["group_stride"])
         for i, layer in enumerate(layers):
             out = layer.run(banks)
             if layer.fields["raw"]:
