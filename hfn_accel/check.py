@@ -1,7 +1,7 @@
 """Legality of decoded descriptors: fields that agree with each other and stay within buffers."""
 
 from .arithmetic import MAX_SHIFT
-from .compiler import BANKS, tile_beats
+from .compiler import BANKS, REGION_ALIGNMENT, tile_beats
 from .config import Config
 from .errors import HfnError
 from .images import PIXEL_BYTES
@@ -30,6 +30,12 @@ def check(descriptors: list[tuple[Opcode, dict[str, int]]], config: Config):
             _demand(index, f, _residual(f, shape, header, config))
     first = descriptors[2][1]
     _demand(1, load, {"pixels": load["pixels"] == first["in_height"] * first["in_width"]})
+    _demand(0, header, {
+        "input_bytes": header["input_bytes"] == -(-load["pixels"] * PIXEL_BYTES
+                                                  // config.bus_bytes) * config.bus_bytes,
+        "output_bytes": header["output_bytes"] == 4 * shape.cout,
+        "result_words": header["result_words"] >= shape.cout,
+    })  # fmt: skip
 
 
 def _demand(index: int, fields: dict[str, int], good: dict[str, bool]):
@@ -52,8 +58,9 @@ def _load(f, header, config: Config) -> dict[str, bool]:
 
 def _ranges(f, config: Config) -> dict[str, bool]:
     return {
-        "kernel": f["kernel"] >= 1,
-        "stride": f["stride"] in (1, 2),
+        "kernel": f["kernel"] == 1 if f["pool"] else f["kernel"] >= 1,
+        "stride": f["stride"] == 1 if f["pool"] else f["stride"] in (1, 2),
+        "pad": f["pad"] == 0 or not f["pool"],
         "in_bits": 1 <= f["in_bits"] <= 8,
         "src_bank": f["src_bank"] < BANKS,
         "sign_state": f["sign_state"] != 0,
@@ -87,7 +94,7 @@ def _shape(f, s: LayerShape, header, config: Config) -> dict[str, bool]:
         "strip_stride": f["strip_stride"] == f["strip_rows"] * f["stride"] * f["row_stride"],
         "mask_beats": f["mask_beats"] == s.out_tiles * tile_beats(s.fan_in, config),
         "mask_base": f["mask_base"] + f["mask_beats"] <= header["mask_words"],
-        "mask_address": f["mask_address"] % config.bus_bytes == 0
+        "mask_address": f["mask_address"] % REGION_ALIGNMENT == 0
         and f["mask_address"] + f["mask_beats"] * config.bus_bytes <= header["image_bytes"],
     }
 
@@ -96,12 +103,13 @@ def _output(f, s: LayerShape, header, config: Config) -> dict[str, bool]:
     groups = -(-s.cout // config.group)
     end = f["parameter_address"] + s.cout * PARAMETER_BYTES
     return {
+        "out_channels": s.cout <= header["parameter_channels"],
         "dst_bank": f["dst_bank"] < BANKS and f["dst_bank"] != f["src_bank"],
         "shift": 1 <= f["shift"] <= MAX_SHIFT,
         "out_bits": 1 <= f["out_bits"] <= 8,
         "out_group_stride": f["out_group_stride"] == s.pixels * f["out_bits"]
         and groups * f["out_group_stride"] <= header["bank_words"],
-        "parameter_address": f["parameter_address"] % config.bus_bytes == 0
+        "parameter_address": f["parameter_address"] % REGION_ALIGNMENT == 0
         and end <= header["image_bytes"],
     }
 
@@ -111,7 +119,7 @@ def _residual(f, s: LayerShape, header, config: Config) -> dict[str, bool]:
     return {
         "residual": not f["raw"],
         "res_bits": 1 <= f["res_bits"] <= 8,
-        "res_bank": f["res_bank"] < BANKS and f["res_bank"] != f["dst_bank"],
+        "res_bank": f["res_bank"] < BANKS and f["res_bank"] not in (f["src_bank"], f["dst_bank"]),
         "res_group_stride": f["res_group_stride"] == s.pixels * f["res_bits"]
         and groups * f["res_group_stride"] <= header["bank_words"],
     }

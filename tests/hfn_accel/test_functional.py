@@ -161,7 +161,7 @@ def rebuilt(program: Program, changes: dict[int, dict[str, int]]) -> Program:
         opcode, old = program.descriptors[index]
         at = slice(index * DESCRIPTOR_BYTES, (index + 1) * DESCRIPTOR_BYTES)
         image[at] = encoded(opcode, old | fields)
-    header = program.header | {"crc32": zlib.crc32(image[DESCRIPTOR_BYTES:])}
+    header = program.header | changes.get(0, {}) | {"crc32": zlib.crc32(image[DESCRIPTOR_BYTES:])}
     image[:DESCRIPTOR_BYTES] = encoded(Opcode.BEGIN, header)
     return Program.parse(bytes(image))
 
@@ -207,13 +207,22 @@ def test_masks_come_from_the_buffer_and_signs_from_the_state(known):
         (2, {"raw": 1}, "pool"),
         (4, {"res_bits": 0}, "res_bits"),
         (4, {"res_bank": 3}, "res_bank"),
+        (4, {"res_bank": 0}, "res_bank"),
+        (-2, {"kernel": 2}, "kernel"),
+        (-2, {"stride": 2}, "stride"),
+        (0, {"output_bytes": 0}, "output_bytes"),
+        (0, {"input_bytes": 8}, "input_bytes"),
+        (0, {"result_words": 1}, "result_words"),
+        (2, {"mask_address": 8}, "mask_address"),
         (4, {"res_group_stride": 1}, "res_group_stride"),
     ],
 )
 def test_refuses_descriptors_that_contradict_themselves(known, index, change, name):
     ticket, images, _ = known
-    program = rebuilt(compile(ticket, SMALL), {index: change})
-    with pytest.raises(HfnError, match=f"illegal program: descriptor {index}: {name} "):
+    program = compile(ticket, SMALL)
+    index %= len(program.descriptors)
+    program = rebuilt(program, {index: change})
+    with pytest.raises(HfnError, match=f"illegal program: descriptor {index}: {name} must not"):
         execute(program, SMALL, images)
 
 
