@@ -170,7 +170,7 @@ def load(name: str | Path) -> Ticket:
         raise HfnError(f"{path} has ticket version {metadata.get('version')}, not {VERSION}")
     try:
         text = metadata["ticket"]
-        if metadata.get("crc32", _checksum(text, tensors)) != _checksum(text, tensors):
+        if metadata["crc32"] != _checksum(text, tensors):
             raise HfnError("damaged ticket (CRC-32 differs)")
         return _build(json.loads(text), tensors)
     except HfnError as error:

@@ -5,8 +5,8 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
+from hfn_accel.images import PIXEL_BYTES
 
-PIXEL_BYTES = 4  # in memory, whatever the channels
 PLANES = 8
 
 

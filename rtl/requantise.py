@@ -7,9 +7,9 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from hfn_accel.arithmetic import SUM_BITS
 from hfn_accel.config import Config
 
-SUM_BITS = 52
 PARAMETER = data.StructLayout({"multiplier": signed(16), "residual": signed(16),
                                "bias": signed(32)})  # fmt: skip
 

@@ -10,9 +10,8 @@ import numpy as np
 from hfn_accel import functional, images, registers
 from hfn_accel.config import Config
 from hfn_accel.errors import HfnError
-from hfn_accel.program import ALIGNMENT, Opcode, Program
+from hfn_accel.program import ALIGNMENT, Program
 from hfn_accel.registers import OFFSETS, Cause
-from hfn_accel.shape import LayerShape
 
 from . import harness, runner, trace
 
@@ -134,7 +133,6 @@ def run(program: Program, config: Config, pictures: np.ndarray, *, simulator: st
     activation = first["BYTES_ACTIVATION_READ"] + first["BYTES_ACTIVATION_WRITE"]
     moved = {name: first.get(f"BYTES_{name.upper()}", activation) for name in functional.TRAFFIC}
     cycles = {c.name.lower(): first[f"CYCLES_{c.name}"] for c in Cause if c != Cause.IDLE}
-    macs = sum(LayerShape.of(header, f).macs for code, f in program.descriptors
-               if code == Opcode.CONV)  # fmt: skip
-    return Result(logits=np.stack(logits), activations=activations, bytes=moved, macs=macs,
-                  planes=first["PLANES"], cycles=cycles | {"total": first["CYCLES"]})  # fmt: skip
+    return Result(logits=np.stack(logits), activations=activations, bytes=moved,
+                  macs=functional.macs(program), planes=first["PLANES"],
+                  cycles=cycles | {"total": first["CYCLES"]})  # fmt: skip

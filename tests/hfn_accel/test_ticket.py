@@ -141,10 +141,15 @@ def test_refuses_what_a_file_says(saved, tmp_path, change, message):
 
 
 def rewritten(data, change):
-    """A ticket's bytes with another text, and without its checksum."""
+    """A ticket's bytes with another text and its checksum."""
     tensors, metadata = load_tensors(data), ticket._header(data)[0]["__metadata__"]
-    del metadata["crc32"]
-    return save_tensors(tensors, metadata | {"ticket": change(metadata["ticket"])})
+    return signed(tensors, metadata | {"ticket": change(metadata["ticket"])})
+
+
+def signed(tensors, metadata):
+    """A file whose checksum is right, whatever it says."""
+    crc = ticket._checksum(metadata["ticket"], tensors)
+    return save_tensors(tensors, metadata | {"crc32": crc})
 
 
 def test_refuses_foreign_metadata(saved, tmp_path):
@@ -165,10 +170,9 @@ def test_refuses_tensors_of_another_shape(saved, tmp_path, name):
     data = saved[1].read_bytes()
     bad, tensors = tmp_path / "bad.safetensors", load_tensors(data)
     metadata = ticket._header(data)[0]["__metadata__"]
-    del metadata["crc32"]
     for change in (lambda x: x[:-1], lambda x: np.append(x, x), lambda x: x[:, None],
                    lambda x: x.astype(np.float32)):  # fmt: skip
-        bad.write_bytes(save_tensors(tensors | {name: change(tensors[name]).copy()}, metadata))
+        bad.write_bytes(signed(tensors | {name: change(tensors[name]).copy()}, metadata))
         with pytest.raises(HfnError, match=f"{name} must be"):
             ticket.load(bad)
 

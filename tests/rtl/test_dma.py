@@ -8,7 +8,8 @@ import pytest
 from hfn_accel import timing
 from hfn_accel.config import Config
 from rtl.burst import split_bursts
-from rtl.dma import ReadDma, WriteDma
+from rtl.read_dma import ReadDma
+from rtl.write_dma import WriteDma
 from sim.runner import run
 
 WIDTHS = pytest.mark.parametrize("width, seed", [(64, 1), (128, 2)])

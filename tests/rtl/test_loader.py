@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config
 from rtl import axi
-from rtl.dma import ReadDma
 from rtl.loader import ImageLoader, load_image
+from rtl.read_dma import ReadDma
 from sim.runner import run
 
 SHAPES = pytest.mark.parametrize(
