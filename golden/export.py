@@ -34,12 +34,14 @@ IMAGE_STEP = 1 / 255
 def recalibrate(model: FoldedResNet, images: np.ndarray, batch: int = 250, quantised: bool = True):
     """Measure every normalisation's mean and variance again, in float32, on uint8 images.
 
-    The search leaves running averages of networks that still changed, of augmented images and
-    possibly of bfloat16 arithmetic; the ticket deserves the statistics of what it computes. The
-    quantised network runs in training mode without augmentation, and the statistics of all
-    batches are averaged with equal weights (momentum None). An uncalibrated model's activations
-    are calibrated first. The last, partial batch is left out unless it is the only one.
-    With `quantised=False` activations stay real. Ends in evaluation mode.
+    The search leaves running averages of networks that still changed, and possibly of bfloat16
+    arithmetic; the ticket deserves the statistics of what it computes. The quantised network runs
+    in training mode, and the statistics of all batches are averaged with equal weights (momentum
+    None). `images` should be augmented as in the search: on the plain training images, which the
+    network fits better than any others, statistics differ from those of test images. An
+    uncalibrated model's activations are calibrated first. The last, partial batch is left out
+    unless it is the only one. With `quantised=False` activations stay real. Ends in evaluation
+    mode.
     """
     device = model.convs[0].scores.device
     if quantised and not all(q.step > 0 for q in model.quantisers):

@@ -147,7 +147,9 @@ def train(args) -> dict:
     history = search.train(model, images, recipe, args.out.with_suffix(".ckpt"), args.device)
 
     quantised = not dense or args.quantise_from < args.epochs
-    export.recalibrate(model, images.train_images[:RECALIBRATION_IMAGES], quantised=quantised)
+    seen = search.augment(torch.as_tensor(images.train_images[:RECALIBRATION_IMAGES]),
+                          images.flip, torch.Generator().manual_seed(args.seed))  # fmt: skip
+    export.recalibrate(model, seen.numpy(), quantised=quantised)
     test = images.test_images, images.test_labels
     result = {
         "dataset": args.dataset, "method": args.method, "arch": args.arch, "seed": args.seed,
