@@ -1,6 +1,6 @@
 """Executes the program, descriptor by descriptor, and says what every clock was spent on."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,6 +18,9 @@ from hfn_accel.registers import Cause, ErrorCode, ReadClass
 
 from . import descriptor
 from .descriptor import CONV
+
+
+NEVER = Const(0)
 
 
 class Sequencer(wiring.Component):
@@ -72,8 +75,9 @@ class Sequencer(wiring.Component):
             m.d.comb += [self.failed.eq(1), self.error_code.eq(code)]
             m.next = "HALT"
 
-        def read(cause, read_class, address, count, following, also_busy=0):
-            """Body of a state that reads `count` beats, then goes on to `following`."""
+        def read(cause, read_class, address, count, following, also_busy=NEVER):
+            """Body of a state that reads `count` beats, and goes on to `following` once that and
+            `also_busy` are over."""
             m.d.comb += [
                 self.cause.eq(cause), self.read_class.eq(read_class),
                 self.read_address.eq(address), self.read_beats.eq(count),
@@ -90,7 +94,7 @@ class Sequencer(wiring.Component):
                             fail(ErrorCode.READ_DECERR)
                         with m.Default():
                             fail(ErrorCode.READ_PROTOCOL)
-                with m.Elif(~also_busy if not isinstance(also_busy, int) else 1):
+                with m.Elif(~also_busy):
                     m.d.sync += issued.eq(0)
                     m.next = following
 
@@ -155,10 +159,9 @@ class Sequencer(wiring.Component):
                      beats(4 * load.pixels), "NEXT", self.load_busy)  # fmt: skip
 
             with m.State("PARAMETER"):
-                following = "SETUP"
                 read(Cause.PARAMETER, ReadClass.PARAMETER,
                      self.program_address + conv.parameter_address,
-                     beats(PARAMETER_BYTES * conv.out_channels), following)  # fmt: skip
+                     beats(PARAMETER_BYTES * conv.out_channels), "SETUP")  # fmt: skip
                 with m.If(issued & ~self.read_busy & (self.read_error == 0) & conv.fetch_mask):
                     m.next = "MASK"
 

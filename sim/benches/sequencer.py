@@ -113,6 +113,8 @@ async def run(bench, fail_at: int | None = None, error: int = 0, write_error: in
             streamed = True
         elif cause in (Cause.FILL, Cause.STALL):
             assert (cause == Cause.STALL) == streamed
+        if given.get("load_busy"):
+            assert cause == Cause.LOAD
         if given.get("read_busy"):
             assert cause == CAUSES[ReadClass(bench.get("read_class"))]
         if bench.get("failed"):
