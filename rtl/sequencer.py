@@ -19,7 +19,6 @@ from hfn_accel.registers import Cause, ErrorCode, ReadClass
 from . import descriptor
 from .descriptor import CONV
 
-
 NEVER = Const(0)
 
 

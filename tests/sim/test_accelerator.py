@@ -174,7 +174,7 @@ def test_shipped_ticket_under_cocotb_and_verilator():
 @pytest.mark.slow
 @pytest.mark.timeout(5400)
 def test_shipped_ticket_under_icarus():
-    config = Config(rows=32, columns=32)
+    config = Config()
     program, pictures = shipped(1, config)
     expected = functional.execute(program, config, pictures)
     result = backend.run(program, config, pictures, simulator="icarus", keep=True)
