@@ -174,7 +174,7 @@ def test_shipped_ticket_under_cocotb_and_verilator():
 @pytest.mark.slow
 @pytest.mark.timeout(5400)
 def test_shipped_ticket_under_icarus():
-    """Hours on a busy machine: not seen to its end yet."""
+    """Long: it had not ended after 39 CPU minutes, and was not seen to its end yet."""
     config = Config()
     program, pictures = shipped(1, config)
     expected = functional.execute(program, config, pictures)
