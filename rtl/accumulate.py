@@ -1,6 +1,6 @@
 """Bit-serial accumulation: the planes of a pixel, most significant first, become one number."""
 
-from amaranth import Module, Mux, Signal, signed
+from amaranth import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
@@ -51,9 +51,13 @@ class PlaneAccumulator(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.d.sync += self.o_valid.eq(self.i_valid & self.i_last)
-        for c in range(self.columns):
-            value = Signal(signed(self.kept), name=f"value_{c}", reset_less=True)
-            with m.If(self.i_valid):
-                m.d.sync += value.eq(Mux(self.i_first, 0, value << 1) + self.i_sums[c])
-            m.d.comb += self.o_values[c].eq(value)
+        values = [Signal(signed(self.kept), name=f"value_{c}", reset_less=True)
+                  for c in range(self.columns)]  # fmt: skip
+        with m.If(self.i_valid):
+            m.d.sync += [
+                value.eq(Mux(self.i_first, 0, value << 1) + sums)
+                for value, sums in zip(values, self.i_sums, strict=True)
+            ]
+        whole = (Cat(value, value[-1].replicate(self.width - self.kept)) for value in values)
+        m.d.comb += self.o_values.as_value().eq(Cat(whole))
         return m

@@ -96,6 +96,8 @@ class Array(wiring.Component):
         m.d.comb += less_rows.eq(~top)
         total = add(m, [*low, less_rows, less_rows], [zero] * (levels + 2), last)[:-1]
         total = delay(m, total, self.LATENCY - 1 - count_latency(levels))
-        for c in range(self.columns):
-            m.d.comb += self.sums[c].eq(Cat(bit[c] for bit in total))
+        # One statement: Icarus resolves a wire that is driven in parts bit by bit.
+        m.d.comb += self.sums.as_value().eq(
+            Cat(bit[c] for c in range(self.columns) for bit in total)
+        )
         return m

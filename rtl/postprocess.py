@@ -85,10 +85,9 @@ class PostProcessor(wiring.Component):
         m.d.comb += residual_walk.tile_step.eq(
             Mux(self.i_early, (steps == 1) & self.i_early_end, (reading == 1) & closing)
         )
-        for lane in range(c):
-            before = Mux(first, 0, gathered[lane])
-            bit = self.residual_data[lane] & layer.residual
-            m.d.comb += complete[lane].eq(Cat(bit, before))
+        before = [Mux(first, 0, gathered[lane])[:7] for lane in range(c)]
+        arriving = self.residual_data & layer.residual.replicate(c)
+        m.d.comb += complete.as_value().eq(Cat(Cat(arriving[i], before[i]) for i in range(c)))
         m.d.sync += gathered.eq(complete)
 
         # ---- stage 2: groups through the requantiser
@@ -118,8 +117,10 @@ class PostProcessor(wiring.Component):
             requantiser.i_valid.eq(sending & ~layer.raw),
             requantiser.i_parameters.eq(self.parameter_data),
         ]
-        m.d.comb += [requantiser.i_accumulators[i].eq(sums[i]) for i in range(u)]
-        m.d.comb += [requantiser.i_residuals[i].eq(residuals[i]) for i in range(u)]
+        m.d.comb += [
+            requantiser.i_accumulators.as_value().eq(Cat(sums[i] for i in range(u))),
+            requantiser.i_residuals.as_value().eq(Cat(residuals[i] for i in range(u))),
+        ]
 
         result = Signal.like(self.result_address)
         m.d.comb += [self.result_en.eq(sending & layer.raw), self.result_address.eq(result)]
@@ -132,8 +133,9 @@ class PostProcessor(wiring.Component):
         count = Signal(range(n + 1))  # groups that came out of the requantiser for this pixel
         collected = Signal(data.ArrayLayout(8, c))
         whole = Signal(data.ArrayLayout(8, c))  # with the group that arrives now
-        m.d.comb += [whole[i].eq(collected[i + u]) for i in range(c - u)]
-        m.d.comb += [whole[c - u + i].eq(requantiser.o_values[i]) for i in range(u)]
+        m.d.comb += whole.as_value().eq(
+            Cat(*(collected[i + u] for i in range(c - u)), requantiser.o_values)
+        )
         values = Signal(data.ArrayLayout(8, c))
         bit, writing = Signal(3), Signal()
         tags = Signal(2 * Requantiser.LATENCY)  # (end, final) of the group in each stage
@@ -157,7 +159,7 @@ class PostProcessor(wiring.Component):
             self.done.eq(Mux(layer.raw, sending & last_group & finals,
                              writing & (bit == 0) & ends_layer)),
         ]  # fmt: skip
-        m.d.comb += [self.write_data[i].eq(values[i].bit_select(bit, 1)) for i in range(c)]
+        m.d.comb += self.write_data.eq(Cat(values[i].bit_select(bit, 1) for i in range(c)))
 
         # ---- output tiles: the base moves on once the pixel's last parameters are asked for
         with m.If(launch & self.i_end if n == 1 else sending & (groups_left == 2) & ends):

@@ -1,6 +1,6 @@
 """Partial sums of a strip: one word of C accumulators a pixel."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -51,9 +51,12 @@ class PartialSums(wiring.Component):
         total = Signal(layout)
         forward = Signal()  # `o_values` is what stands, or will stand, at this address
         m.d.comb += forward.eq(written == address)
-        for c in range(self.config.columns):
-            base = Mux(first, 0, Mux(forward, self.o_values[c], read.data[c]))
-            m.d.comb += total[c].eq(base + values[c])
+        width = self.config.accumulator_bits
+        bases = [Mux(first, 0, Mux(forward, self.o_values[c], read.data[c]))
+                 for c in range(self.config.columns)]  # fmt: skip
+        m.d.comb += total.as_value().eq(
+            Cat((base + value)[:width] for base, value in zip(bases, values, strict=True))
+        )
         m.d.comb += [write.addr.eq(address), write.data.eq(total), write.en.eq(valid)]
         m.d.comb += [self.o_early.eq(valid & emit), self.o_early_end.eq(end)]
         m.d.sync += self.o_valid.eq(valid & emit)
