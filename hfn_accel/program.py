@@ -1,7 +1,7 @@
-"""The program: 64-byte descriptors in memory, their fields in one table.
+"""The program: 96-byte descriptors in memory, their fields in one table.
 
 The RTL's decoder, the compiler, the functional simulator, the listing and docs/program.md all
-derive from `FIELDS`. A program image is: descriptors (BEGIN, LOAD, CONV..., END), then masks, then
+derive from `FIELDS`. A program image is: descriptors (BEGIN, IMAGE, CONV..., END), then masks, then
 parameters; addresses in descriptors are byte offsets from the image's start, so that an image can
 lie anywhere in memory at a multiple of 4096 bytes. Little-endian.
 """
@@ -15,8 +15,8 @@ from .config import Config, log2
 from .errors import HfnError
 
 MAGIC = 0x4846
-VERSION = 1
-DESCRIPTOR_BYTES = 64
+VERSION = 2
+DESCRIPTOR_BYTES = 96
 PARAMETER_BYTES = 8
 ALIGNMENT = 4096
 
@@ -25,9 +25,20 @@ class Opcode(IntEnum):
     """First byte of a descriptor."""
 
     BEGIN = 1
-    LOAD = 2
+    IMAGE = 2
     CONV = 3
     END = 4
+    LOAD = 5
+    STORE = 6
+    POOL = 7
+
+
+class Signs(IntEnum):
+    """Where a layer's weights have their signs from: CONV's `signs`."""
+
+    SEQUENCE = 0
+    EXCEPTIONS = 1
+    EXPLICIT = 2
 
 
 @dataclass(frozen=True)
@@ -40,10 +51,25 @@ class Field:
 
 
 _COMMON = (
-    Field("opcode", 8, "1 BEGIN, 2 LOAD, 3 CONV, 4 END"),
-    Field("version", 8, "program format version, 1"),
+    Field("opcode", 8, "1 BEGIN, 2 IMAGE, 3 CONV, 4 END, 5 LOAD, 6 STORE, 7 POOL"),
+    Field("version", 8, "program format version, 2"),
     Field("magic", 16, "0x4846"),
 )
+_TOKENS = (
+    Field("wait_executed", 16, "CONVs and POOLs that must be complete before anything is fetched"),
+    Field("wait_stored", 16, "STOREs that must be complete before anything is fetched"),
+    Field("hold_stored", 16, "STOREs that must be complete before it is executed"),
+)
+_TRANSFER = (*_COMMON, *_TOKENS,
+    Field("bank", 2, "activation bank 0-2"),
+    Field("reserved", 14, "0"),
+    Field("address", 32, "byte offset from the workspace's start; whole bus beats"),
+    Field("bank_beat", 24, "place in the bank, in bus beats"),
+    Field("groups", 12, "channel groups"),
+    Field("beats", 24, "bus beats of a group"),
+    Field("bank_stride", 24, "beats from group to group in the bank"),
+    Field("memory_stride", 32, "bytes from group to group in memory; whole bus beats"),
+)  # fmt: skip
 
 FIELDS: dict[Opcode, tuple[Field, ...]] = {
     Opcode.BEGIN: _COMMON + (
@@ -51,27 +77,36 @@ FIELDS: dict[Opcode, tuple[Field, ...]] = {
         Field("log2_columns", 8, "array columns C"),
         Field("log2_bus_bytes", 8, "memory bus width"),
         Field("reserved", 8, "0"),
-        Field("bank_words", 32, "words that the largest tensor takes in a bank"),
+        Field("bank_words", 32, "words in use in a bank"),
         Field("mask_words", 32, "bus beats of mask buffer in use"),
         Field("psum_depth", 32, "pixels of the largest strip"),
-        Field("parameter_channels", 32, "channels of the widest layer, in whole column tiles"),
+        Field("parameter_channels", 32, "channels of parameter buffer in use"),
         Field("result_words", 32, "logits, in whole column tiles"),
         Field("accumulator_bits", 32, "accumulator width that the program needs"),
-        Field("image_bytes", 32, "length of the whole image"),
+        Field("image_bytes", 32, "length of the whole program image"),
         Field("crc32", 32, "CRC-32 of everything after this descriptor"),
-        Field("input_bytes", 32, "bytes read from the input address a run"),
-        Field("output_bytes", 32, "bytes written to the output address a run"),
+        Field("input_bytes", 32, "bytes from the input address on that a run reads"),
+        Field("output_bytes", 32, "bytes from the output address on that a run writes"),
+        Field("workspace_bytes", 32, "bytes from the workspace address on that a run uses"),
         Field("descriptors", 32, "descriptors in the image, this one included"),
+        Field("batch", 16, "images that a run classifies"),
+        Field("classes", 16, "logits of an image"),
     ),
-    Opcode.LOAD: _COMMON + (
-        Field("dst_bank", 8, "activation bank 0-2 that receives the image, 8 bits a channel"),
-        Field("channels", 8, "channels 1-4; a pixel is 4 bytes in memory whatever its channels"),
-        Field("granules", 8, "column tiles a pixel spans: ceil(channels / C)"),
-        Field("reserved", 8, "0"),
-        Field("pixels", 32, "pixels to load"),
-        Field("group_stride", 32, "words from one channel group to the next: pixels * 8"),
+    Opcode.IMAGE: _COMMON + _TOKENS + (
+        Field("bank", 2, "activation bank 0-2"),
+        Field("channels", 3, "channels of a pixel 1-4; a pixel is 4 bytes in memory"),
+        Field("taps", 4, "neighbouring pixels of a row side by side in the lanes"),
+        Field("stride", 3, "pixels from one word's first tap to the next's: 1 or 2"),
+        Field("pad", 4, "zero pixels before a row's first"),
+        Field("address", 32, "byte offset from the input address; whole bus beats"),
+        Field("width", 12, "pixels of a row in memory"),
+        Field("rows", 12, "rows to load"),
+        Field("out_width", 12, "words' pixels of a row in the bank"),
+        Field("granules", 12, "column tiles of a pixel: ceil(taps * channels / C)"),
+        Field("base", 24, "bank word of the first pixel's first plane"),
+        Field("group_stride", 24, "words from one channel group to the next"),
     ),
-    Opcode.CONV: _COMMON + (
+    Opcode.CONV: _COMMON + _TOKENS + (
         Field("src_bank", 2, "bank of the input"),
         Field("dst_bank", 2, "bank of the output; differs from the others"),
         Field("res_bank", 2, "bank of the residual"),
@@ -79,48 +114,83 @@ FIELDS: dict[Opcode, tuple[Field, ...]] = {
         Field("raw", 1, "write accumulators to the result buffer, then to memory"),
         Field("pool", 1, "sum over all pixels (global average pooling, scale folded away)"),
         Field("fetch_mask", 1, "fetch the mask; 0: it is still in the mask buffer"),
+        Field("fetch_parameters", 1, "fetch the parameters; 0: still in their buffer"),
+        Field("bipolar", 1, "a 1-bit input means -1 and +1; padding stays 0"),
+        Field("signs", 2, "0 sequence; 1 sequence with exceptions; 2 explicit: a plane has them"),
+        Field("coats", 3, "coats N of the mask, 1-7"),
         Field("in_bits", 4, "activation bits 1-8 of the input"),
         Field("out_bits", 4, "activation bits 1-8 of the output"),
         Field("res_bits", 4, "activation bits 1-8 of the residual"),
         Field("shift", 6, "S of the requantisation, 1-47"),
-        Field("kernel", 4, "kernel height and width"),
-        # the next field begins at bit 64
-        Field("sign_state", 64, "LFSR state at the tensor's first weight"),
-        Field("stride", 4, "1 or 2"),
-        Field("pad", 4, "zero padding on every side"),
-        Field("in_height", 12, "input rows"),
+        Field("kernel_height", 4, "taps in a column"),
+        Field("kernel_width", 4, "taps in a row"),
+        Field("stride", 2, "output pixels are so many input pixels apart: 1 or 2"),
+        Field("stride_x", 2, "the same within a row"),
+        Field("pad_x", 4, "zero pixels before a row's first"),
+        Field("y_first", 16, "row of the first output pixel's first tap, two's complement"),
+        Field("in_height", 12, "input rows; rows before 0 and from here on are zero"),
         Field("in_width", 12, "input columns"),
         Field("out_width", 12, "output columns"),
-        Field("last_rows", 8, "lanes in use in a tap's last input tile, 1-R"),
         Field("in_tiles", 12, "input-channel tiles: ceil(Cin / R)"),
-        # bit 192
-        Field("out_tiles", 12, "output-channel tiles: ceil(Cout / C)"),
+        Field("last_rows", 8, "lanes in use in a tap's last input tile, 1-R"),
+        Field("out_tiles", 12, "output-channel tiles: ceil(channels / C)"),
+        Field("out_channels", 16, "output channels: parameters to fetch, logits to write"),
         Field("strips", 12, "strips of output rows"),
         Field("strip_rows", 12, "output rows of every strip but the last"),
         Field("last_strip_rows", 12, "output rows of the last strip"),
-        Field("row_stride", 16, "words from one input row to the next: width * in_bits"),
-        # bit 256
-        Field("origin", 16, "pad * (row_stride + in_bits): words before the first pixel"),
-        Field("mask_base", 20, "mask buffer word at which the layer's mask begins"),
-        Field("mask_beats", 20, "length of the layer's mask in bus beats"),
-        Field("reserved", 8, "0"),
-        # bit 320
-        Field("in_group_stride", 20, "words from one input channel group to the next"),
-        Field("out_group_stride", 20, "the same of the output"),
-        Field("strip_stride", 24, "input words from strip to strip: strip_rows*stride*row_stride"),
-        # bit 384
-        Field("mask_address", 32, "byte offset of the mask in the image"),
-        Field("parameter_address", 32, "byte offset of the parameters in the image"),
-        # bit 448
-        Field("res_group_stride", 20, "words from one residual channel group to the next"),
-        Field("out_channels", 16, "Cout: parameters to fetch, logits to write"),
+        Field("row_stride", 16, "words from one input row to the next"),
+        Field("strip_stride", 24, "input words from strip to strip"),
+        Field("src_base", 24, "word of the first output pixel's first tap, modulo 2^24"),
+        Field("in_group_stride", 24, "words from one input channel group to the next"),
+        Field("dst_base", 24, "word of the first output pixel, first group"),
+        Field("out_group_stride", 24, "words from one output channel group to the next"),
+        Field("res_base", 24, "word of the first residual pixel, first group"),
+        Field("res_group_stride", 24, "words from one residual channel group to the next"),
+        Field("first_part", 6, "column tile within its group at which output and residual begin"),
+        Field("open", 1, "pool: sums start from zero; 0: from what the CONV before left"),
+        Field("close", 1, "pool: sums leave; 0: they stay for the next CONV"),
+        Field("sign_state", 64, "LFSR state at the first weight of these output channels"),
+        Field("pattern_state", 64, "LFSR state of the frozen pattern at the same weight"),
+        Field("fan_in", 20, "weights of an output channel: kernel_height * kernel_width * Cin"),
+        Field("mask_base", 20, "mask buffer beat at which the first plane begins"),
+        Field("plane_beats", 20, "beats of a plane in the mask buffer"),
+        Field("mask_beats", 20, "beats of the mask stream in memory"),
+        Field("mask_address", 32, "byte offset of the mask stream in the program image"),
+        Field("code", 4, "code of the mask's first plane: 0 raw, else a table"),
+        Field("sign_code", 4, "the same of the sign plane; 0: raw under the mask"),
+        Field("pruned", 5, "sixteenths of the weights that are frozen as absent"),
+        Field("locked", 5, "sixteenths of the weights that are frozen as present"),
+        Field("parameter_base", 14, "parameter buffer channel of the first record"),
+        Field("parameter_address", 32, "byte offset of the parameters in the program image; "
+              "of a raw layer: of its logits from the output address"),
     ),
-    Opcode.END: _COMMON,
+    Opcode.POOL: _COMMON + _TOKENS + (
+        Field("src_bank", 2, "bank of the input"),
+        Field("dst_bank", 2, "bank of the output; differs from the input's"),
+        Field("bits", 4, "activation bits 1-8"),
+        Field("kernel", 4, "kernel height and width"),
+        Field("stride", 2, "1 or 2"),
+        Field("pad_x", 4, "zero pixels before a row's first"),
+        Field("y_first", 16, "row of the first output pixel's first tap, two's complement"),
+        Field("in_height", 12, "input rows; rows before 0 and from here on are zero"),
+        Field("in_width", 12, "input columns"),
+        Field("out_height", 12, "output rows"),
+        Field("out_width", 12, "output columns"),
+        Field("granules", 12, "column tiles"),
+        Field("row_stride", 16, "words from one input row to the next"),
+        Field("src_base", 24, "word of the first output pixel's first tap, modulo 2^24"),
+        Field("in_group_stride", 24, "words from one input channel group to the next"),
+        Field("dst_base", 24, "word of the first output pixel"),
+        Field("out_group_stride", 24, "words from one output channel group to the next"),
+    ),
+    Opcode.LOAD: _TRANSFER,
+    Opcode.STORE: _TRANSFER,
+    Opcode.END: _COMMON + _TOKENS,
 }  # fmt: skip
 
 
 def offsets(opcode: Opcode) -> dict[str, tuple[int, int]]:
-    """Field name -> (first bit, bits) within the 512-bit descriptor."""
+    """Field name -> (first bit, bits) within the descriptor."""
     table, bit = {}, 0
     for f in FIELDS[opcode]:
         table[f.name] = (bit, f.bits)
