@@ -60,6 +60,11 @@ class Config:
         power_of_two("mask_bytes", 256, 1 << 22, "the buffer is addressed by whole bits")
         power_of_two("parameter_channels", 64, 1 << 13, "the buffer is addressed by whole bits")
         power_of_two("result_words", 64, 1 << 13, "the buffer is addressed by whole bits")
+        if self.bank_words > 1 << 24:
+            raise HfnError(
+                f"activation_bytes must be at most {(self.group << 24) // 8} for an array of "
+                f"{self.name}, not {self.activation_bytes}: descriptors count 2^24 words"
+            )
         if type(self.accumulator_bits) is not int or not 12 <= self.accumulator_bits <= 32:
             raise HfnError(
                 f"accumulator_bits must be from 12 to 32, not {self.accumulator_bits!r}: "

@@ -232,15 +232,32 @@ def pack_parameters(multiplier, residual, bias) -> bytes:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What part of which layer a CONV or POOL computes.
+
+    layer: index in the architecture's layers; pooled: the POOL behind that layer; image: of the
+    batch; row, channel: the first of the output map.
+    """
+
+    layer: int
+    pooled: bool = False
+    image: int = 0
+    row: int = 0
+    channel: int = 0
+
+
+@dataclass(frozen=True)
 class Program:
     """A program image for one configuration.
 
     `image`: the bytes to place in memory. `notes`: one human-readable line a descriptor (the
-    compiler's plan), not part of the image.
+    compiler's plan), and `origins`: one a descriptor, None but for CONV and POOL; neither is part
+    of the image.
     """
 
     image: bytes
     notes: tuple[str, ...] = field(default=(), compare=False)
+    origins: tuple[Origin | None, ...] = field(default=(), compare=False)
 
     @property
     def header(self) -> dict[str, int]:
