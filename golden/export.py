@@ -19,8 +19,10 @@ import numpy as np
 import torch
 
 from hfn_accel.errors import HfnError
-from hfn_accel.sequence import seed_state
-from hfn_accel.ticket import MAX_SHIFT, Norm, Ticket
+from hfn_accel.norm import Norm
+from hfn_accel.program import Signs
+from hfn_accel.sequence import seed_state, signs
+from hfn_accel.ticket import Ticket
 
 from .network import FoldedResNet
 from .quantise import calibrate
@@ -71,20 +73,34 @@ def to_ticket(model: FoldedResNet, *, seed: int, class_names, provenance=None) -
         raise HfnError("model has no calibrated activation quantisation")
     arch = model.arch
     with torch.no_grad():
-        masks = tuple(
-            conv.mask().bool().permute(0, 2, 3, 1).flatten(1).cpu().numpy()
-            for conv in model.convs
-        )  # fmt: skip
-    ticket = Ticket(
+        masks = tuple(_rows(conv.mask()).astype(np.uint8) for conv in model.convs)
+    return Ticket(
         arch=arch, seed=seed, density=model.convs[0].density, masks=masks,
+        modes=tuple(conv.mode for conv in model.convs),
+        sign_planes=tuple(_sign_plane(module, conv, mask, seed) for module, conv, mask
+                          in zip(model.convs, arch.tensors, masks, strict=True)),
         norms=tuple(_norm(model, conv, masks[conv.tensor]) for conv in arch.layers[:-1]),
         class_names=tuple(class_names), provenance=dict(provenance or {}),
     )  # fmt: skip
-    for conv, module in zip(arch.tensors, model.convs, strict=True):
-        signs = module.sign.permute(0, 2, 3, 1).flatten(1).cpu().numpy()
-        if not np.array_equal(ticket.weights(conv.tensor), signs * masks[conv.tensor]):
-            raise HfnError(f"model's signs are not those of seed {seed} (state {seed_state(seed)})")
-    return ticket
+
+
+def _rows(weights: torch.Tensor) -> np.ndarray:
+    """(cout, cin, k, k) to (cout, fan_in) in the order of the sequence."""
+    return weights.permute(0, 2, 3, 1).flatten(1).cpu().numpy()
+
+
+def _sign_plane(module, conv, mask, seed: int) -> np.ndarray | None:
+    """What the ticket must store of the signs; HfnError if they are not what the mode says."""
+    negative = (_rows(module.sign) < 0) & (mask > 0)
+    if module.mode.signs == Signs.EXPLICIT:
+        return negative
+    generated = signs(seed_state(seed), conv.tensor, conv.cout, conv.fan_in) < 0
+    exceptions = negative ^ (generated & (mask > 0))
+    if module.mode.signs == Signs.EXCEPTIONS:
+        return exceptions
+    if exceptions.any():
+        raise HfnError(f"model's signs are not those of seed {seed} (state {seed_state(seed)})")
+    return None
 
 
 def _array(tensor) -> np.ndarray:
@@ -106,16 +122,8 @@ def _norm(model, conv, mask) -> Norm:
         source = model.quantisers[conv.residual]
         residual, zero_point = np.full(conv.cout, float(source.step) / step), source.zero_point
     bias = (beta - gamma / sigma * _array(norm.running_mean)) / step + out.zero_point
-    for shift in range(MAX_SHIFT, 0, -1):
-        m, r = np.rint(multiplier * 2.0**shift), np.rint(residual * 2.0**shift)
-        b = np.rint(bias * 2.0**shift) - zero_point * r  # exact for the rounded Mr
-        if all(_fits(x, t) for x, t in ((m, np.int16), (r, np.int16), (b, np.int32))):
-            return Norm(multiplier=m.astype(np.int16), residual=r.astype(np.int16),
-                        bias=b.astype(np.int32), shift=shift, bits=out.bits)  # fmt: skip
-    raise HfnError(f"normalisation of {conv.name} does not fit int16 multipliers: train longer, "
-                   "or with a smaller --lr")  # fmt: skip
-
-
-def _fits(values: np.ndarray, dtype) -> bool:
-    limits = np.iinfo(dtype)
-    return bool(((limits.min <= values) & (values <= limits.max)).all())
+    try:
+        return Norm.fit(multiplier, residual, bias, bits=out.bits, zero_point=zero_point)
+    except HfnError:
+        raise HfnError(f"normalisation of {conv.name} does not fit int16 multipliers: train longer,"
+                       " or with a smaller --lr") from None  # fmt: skip

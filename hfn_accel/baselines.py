@@ -2,16 +2,13 @@
 
 Activations, descriptors and normalisation parameters are the same in every row; only the weights
 differ. Storage and traffic stand apart, since folding saves traffic only where the folded block's
-mask stays on chip. Weights of the dense and ternary rows are packed without padding, the best case
-for them; masks are counted as this design moves them, with the padding of the array's shape.
+mask stays on chip. The rows beside this design's are the best case for them: weights are packed
+without padding and fetched once for each executed layer, whatever the buffers and the batch.
+Masks are counted as this design stores them, coded and with the padding of the array's shape.
 """
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from .config import Config
-from .designs import Designs, Plan, ceil_div
 from .estimator import Estimate
 from .network import Architecture
 
@@ -20,43 +17,39 @@ NAMES = {
     "dense 8-bit": "a byte a weight; every block of the unfolded network has its own",
     "ternary 2-bit": "two bits a weight (sign and mask); unfolded",
     "ternary 1.6-bit": "five ternary weights a byte (3^5 <= 256); unfolded",
-    "masks, unfolded": "signs generated, one mask bit a weight; every block has its own mask",
+    "masks, unfolded": "this design's mask streams; every block has its own",
     "masks, refetched": "folded, but a mask is fetched for every iteration",
-    OURS: "folded, and a folded block's masks are fetched once if they fit the mask buffer",
+    OURS: "folded, and what of a folded block's masks fits the mask buffer is fetched once",
 }
 
 
 @dataclass(frozen=True)
 class Baseline:
     """`stored`: bytes of weight data in memory; `moved`: bytes of weight data a run; `total`: all
-    bytes a run. Arrays over designs."""
+    bytes a run."""
 
-    stored: np.ndarray
-    moved: np.ndarray
-    total: np.ndarray
+    stored: int
+    moved: int
+    total: int
 
 
-def baselines(
-    arch: Architecture, plan: Plan, estimate: Estimate, config: Config | Designs
-) -> dict[str, Baseline]:
-    """By name, in the order of `NAMES`; `plan` and `estimate` are the network's own."""
-    d = config if isinstance(config, Designs) else Designs.of(config)
-    layers = arch.layers
-    weights = np.array([c.weights for c in layers])
-    new = np.array([c is arch.tensors[c.tensor] for c in layers])
-    masks = plan.fields["mask_beats"][..., 2:-1] * d.bus_bytes
-    ours = estimate.bytes["mask"].sum(-1)
-    rest = estimate.bytes_by_class["total"] - ours
+def baselines(arch: Architecture, streams, estimate: Estimate) -> dict[str, Baseline]:
+    """By name, in the order of `NAMES`.
+
+    streams: sizes of the mask streams, as of `planner.plan`; `estimate` is the network's own.
+    """
+    bus, columns = estimate.config.bus_bytes, estimate.config.columns
+    sizes = [streams.beats(c.tensor, 0, -(-c.cout // columns)) * bus for c in arch.tensors]
+    moved = estimate.bytes_by_class
+    ours = moved["mask"] + moved["weight"]
+    weights = [conv.weights for conv in arch.layers]
+    stored, every = sum(sizes), sum(sizes[conv.tensor] for conv in arch.layers)
     each = {
-        "dense 8-bit": 2 * (weights.sum(),),
-        "ternary 2-bit": 2 * (ceil_div(weights, 4).sum(),),
-        "ternary 1.6-bit": 2 * (ceil_div(weights, 5).sum(),),
-        "masks, unfolded": 2 * (masks.sum(-1),),
-        "masks, refetched": ((masks * new).sum(-1), masks.sum(-1)),
-        OURS: ((masks * new).sum(-1), ours),
+        "dense 8-bit": 2 * (sum(weights),),
+        "ternary 2-bit": 2 * (sum(-(-n // 4) for n in weights),),
+        "ternary 1.6-bit": 2 * (sum(-(-n // 5) for n in weights),),
+        "masks, unfolded": (every, every),
+        "masks, refetched": (stored, every),
+        OURS: (stored, ours),
     }
-    shape = ours.shape
-    return {
-        name: Baseline(*(np.broadcast_to(v, shape) for v in (stored, moved, rest + moved)))
-        for name, (stored, moved) in each.items()
-    }
+    return {n: Baseline(s, m, moved["total"] - ours + m) for n, (s, m) in each.items()}

@@ -1,11 +1,12 @@
 """`python -m hfn_accel.bench NAME`: measurements that the documentation quotes."""
 
 import io
+import math
 import time
 
 import numpy as np
 
-from . import randomness, sequence
+from . import huffman, randomness, sequence
 from .cli import add_json, parser, run
 from .files import atomic_write, write_json
 
@@ -15,6 +16,8 @@ ROUNDS = 7
 TAIL = 4.5  # standard deviations beyond which pairs of lanes are counted
 TAIL_SHAPE = 256, 1024
 TAIL_MATRICES = 20
+DENSITIES = (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+BLOCK = 16  # weights of an enumerative code
 
 
 def bench_sequence(args) -> dict:
@@ -107,8 +110,65 @@ def _plot(matrices: dict[str, np.ndarray], path: str):
     atomic_write(path, data.getvalue())
 
 
+def bench_codec(args) -> dict:
+    """Codes for masks of independent weights: expected bits and weights a clock, by density."""
+    codes = {"raw": _raw, "Rice": _rice, "enumerative": _enumerative, "Huffman": _huffman}
+    return {
+        "densities": list(DENSITIES),
+        "entropy": [-p * math.log2(p) - (1 - p) * math.log2(1 - p) for p in DENSITIES],
+        "codes": {
+            name: dict(zip(("bits", "weights_a_clock"), zip(*map(code, DENSITIES), strict=True),
+                           strict=True))
+            for name, code in codes.items()
+        },
+    }  # fmt: skip
+
+
+def _raw(p: float) -> tuple[float, float]:
+    """(bits a weight, weights a clock): a beat of a 64-bit bus as it is."""
+    return 1.0, 64
+
+
+def _rice(p: float) -> tuple[float, float]:
+    """Golomb-Rice codes of the zeros before each one, a run a clock; the best power of two."""
+    tails = [(1 - p) ** (1 << k) for k in range(8)]
+    return p * min(k + 1 + tail / (1 - tail) for k, tail in enumerate(tails)), 1 / p
+
+
+def _enumerative(p: float) -> tuple[float, float]:
+    """Of each block a Huffman code of its number of ones, then its rank among those."""
+    ways = [math.comb(BLOCK, n) for n in range(BLOCK + 1)]
+    chances = sorted((w * p**n * (1 - p) ** (BLOCK - n) for n, w in enumerate(ways)), reverse=True)
+    lengths = huffman.code_lengths([round(c * 2**60) for c in chances], huffman.MAX_LENGTH)
+    rank = sum(w * p**n * (1 - p) ** (BLOCK - n) * math.ceil(math.log2(w))
+               for n, w in enumerate(ways))  # fmt: skip
+    return (sum(map(math.prod, zip(chances, lengths, strict=True))) + rank) / BLOCK, BLOCK
+
+
+def _huffman(p: float) -> tuple[float, float]:
+    """The best of the tables for bytes, or raw."""
+    ones = np.bitwise_count(np.arange(256, dtype=np.uint8)).astype(int)
+    chances = p**ones * (1 - p) ** (8 - ones)
+    return min([1.0, *(float(chances @ t.codes[0]) / 8 for t in huffman.TABLES.values())]), 8
+
+
+def print_codec(result: dict):
+    codes = result["codes"]
+    print("bits a weight, above entropy, weights a clock")
+    print("density  entropy" + "".join(name.rjust(23) for name in codes))
+    for i, (p, least) in enumerate(zip(result["densities"], result["entropy"], strict=True)):
+        cells = []
+        for code in codes.values():
+            bits, rate = code["bits"][i], code["weights_a_clock"][i]
+            cells.append(f"{bits:9.3f}{100 * (bits / least - 1):+7.1f} %{rate:5.1f}")
+        print(f"{p:7.2f}{least:9.3f}" + "".join(cells))
+
+
 # name -> (measure, print): more benchmarks are more lines here
-BENCHMARKS = {"sequence": (bench_sequence, print_sequence)}
+BENCHMARKS = {
+    "codec": (bench_codec, print_codec),
+    "sequence": (bench_sequence, print_sequence),
+}
 
 
 def main():

@@ -1,125 +1,102 @@
-"""Legality of decoded descriptors: fields that agree with each other and stay within buffers."""
+"""Legality of decoded descriptors: fields that agree with each other and stay within buffers.
 
-from .arithmetic import MAX_SHIFT
-from .compiler import BANKS, REGION_ALIGNMENT, tile_beats
+Where maps, masks and parameters lie is free, but what a descriptor touches must exist. Whether
+the tokens order everything that must be is the compiler's affair; here they must only be possible.
+"""
+
+from .check_layer import conv, demand, pool
 from .config import Config
 from .errors import HfnError
-from .images import PIXEL_BYTES
-from .program import PARAMETER_BYTES, Opcode
-from .shape import LayerShape
+from .images import LOGIT_BYTES, PIXEL_BYTES, logits_stride
+from .program import Opcode
+from .shape import BANKS
 from .ticket import IMAGE_BITS
+
+_TOKENS = 1 << 16  # counts of what is complete are modulo this
 
 
 def check(descriptors: list[tuple[Opcode, dict[str, int]]], config: Config):
     """Raise HfnError, naming descriptor and field, for a program that means nothing."""
     codes = [code for code, _ in descriptors]
-    if codes[:2] != [Opcode.BEGIN, Opcode.LOAD] or codes[-1] != Opcode.END or set(
-        codes[2:-1]) != {Opcode.CONV}:  # fmt: skip
-        raise HfnError("illegal program: it must be BEGIN, LOAD, CONV..., END")
-    header, load = descriptors[0][1], descriptors[1][1]
-    _demand(1, load, _load(load, header, config))
-    for index, (_, f) in enumerate(descriptors[2:-1], 2):
-        # what the shape is made of, before it is used
-        _demand(index, f, _ranges(f, config))
-        shape = LayerShape.of(header, f)
-        _demand(index, f, _shape(f, shape, header, config))
-        _demand(index, f, {"raw": f["raw"] == (index == len(descriptors) - 2)})
-        if not f["raw"]:
-            _demand(index, f, _output(f, shape, header, config))
-        if f["residual"]:
-            _demand(index, f, _residual(f, shape, header, config))
-    first = descriptors[2][1]
-    _demand(1, load, {"pixels": load["pixels"] == first["in_height"] * first["in_width"]})
-    _demand(0, header, {
-        "input_bytes": header["input_bytes"] == -(-load["pixels"] * PIXEL_BYTES
-                                                  // config.bus_bytes) * config.bus_bytes,
-        "output_bytes": header["output_bytes"] == 4 * shape.cout,
-        "result_words": header["result_words"] >= shape.cout,
-    })  # fmt: skip
+    if codes[:1] != [Opcode.BEGIN] or codes[-1:] != [Opcode.END] or {
+            Opcode.BEGIN, Opcode.END} & set(codes[1:-1]):  # fmt: skip
+        raise HfnError("illegal program: it must be BEGIN, ..., END")
+    header = descriptors[0][1]
+    demand(0, header, _begin(header))
+    images = [f for code, f in descriptors if code == Opcode.IMAGE]
+    executed = stored = 0
+    left = None  # output tiles whose pooled sums the CONV before left
+    for index, (code, f) in enumerate(descriptors[1:], 1):
+        demand(index, f, _tokens(f, executed, stored))
+        if code == Opcode.IMAGE:
+            demand(index, f, _image(f, images[0], header, config))
+        elif code in (Opcode.LOAD, Opcode.STORE):
+            demand(index, f, _transfer(f, header, config))
+        elif code == Opcode.POOL:
+            pool(index, f, header, config)
+        elif code == Opcode.CONV:
+            conv(index, f, header, config)
+            if f["pool"]:
+                demand(index, f, {"open": f["open"] or left == f["out_tiles"]})
+            left = f["out_tiles"] if f["pool"] and not f["close"] else None
+        executed += code in (Opcode.CONV, Opcode.POOL)
+        stored += code == Opcode.STORE
 
 
-def _demand(index: int, fields: dict[str, int], good: dict[str, bool]):
-    for name, ok in good.items():
-        if not ok:
-            raise HfnError(f"illegal program: descriptor {index}: {name} must not be "
-                           f"{fields[name]} there")  # fmt: skip
-
-
-def _load(f, header, config: Config) -> dict[str, bool]:
-    words = -(-f["channels"] // config.group) * f["pixels"] * IMAGE_BITS
+def _begin(header) -> dict[str, bool]:
+    last = (header["batch"] - 1) * logits_stride(header["classes"])
     return {
-        "dst_bank": f["dst_bank"] < BANKS,
-        "channels": 1 <= f["channels"] <= PIXEL_BYTES,
-        "granules": f["granules"] == -(-f["channels"] // config.columns),
-        "group_stride": f["group_stride"] == f["pixels"] * IMAGE_BITS,
-        "pixels": 1 <= f["pixels"] and words <= header["bank_words"],
+        "batch": header["batch"] >= 1,
+        "classes": 1 <= header["classes"],
+        "output_bytes": header["output_bytes"] >= last + LOGIT_BYTES * header["classes"],
     }
 
 
-def _ranges(f, config: Config) -> dict[str, bool]:
+def _tokens(f, executed: int, stored: int) -> dict[str, bool]:
+    """A token is not above what there was before the descriptor."""
+
+    def past(name: str, count: int) -> bool:
+        return (count - f[name]) % _TOKENS < _TOKENS // 2
+
     return {
-        "kernel": f["kernel"] == 1 if f["pool"] else f["kernel"] >= 1,
-        "stride": f["stride"] == 1 if f["pool"] else f["stride"] in (1, 2),
-        "pad": f["pad"] == 0 or not f["pool"],
-        "in_bits": 1 <= f["in_bits"] <= 8,
-        "src_bank": f["src_bank"] < BANKS,
-        "sign_state": f["sign_state"] != 0,
-        "in_height": f["in_height"] >= 1,
-        "in_width": f["in_width"] >= 1,
-        "in_tiles": f["in_tiles"] >= 1,
-        "last_rows": 1 <= f["last_rows"] <= config.rows,
-        "out_channels": f["out_channels"] >= 1,
-        "strips": f["strips"] >= 1,
-        "strip_rows": f["strip_rows"] >= 1,
-        "last_strip_rows": 1 <= f["last_strip_rows"] <= f["strip_rows"],
-        "pool": f["pool"] == f["raw"],
+        "wait_executed": past("wait_executed", executed),
+        "wait_stored": past("wait_stored", stored),
+        "hold_stored": past("hold_stored", stored),
     }
 
 
-def _shape(f, s: LayerShape, header, config: Config) -> dict[str, bool]:
-    groups = -(-s.cin // config.group)
-
-    def out(size):
-        return (size + 2 * f["pad"] - s.kernel) // f["stride"] + 1
-
+def _image(f, first, header, config: Config) -> dict[str, bool]:
+    lanes, pixels = f["taps"] * f["channels"], f["rows"] * f["out_width"]
+    groups, bus = -(-lanes // config.group), config.bus_bytes
+    beats = -(-f["rows"] * f["width"] * PIXEL_BYTES // bus)
+    end = f["base"] + (groups - 1) * f["group_stride"] + pixels * IMAGE_BITS
     return {
-        "out_tiles": f["out_tiles"] == s.out_tiles,
-        "out_width": s.out_width == out(s.in_width) >= 1,
-        "strips": s.out_height == out(s.in_height),
-        "strip_rows": s.pool or f["strip_rows"] * f["out_width"] <= header["psum_depth"],
-        "row_stride": f["row_stride"] == s.in_width * f["in_bits"],
-        "in_group_stride": f["in_group_stride"] == s.in_height * f["row_stride"]
-        and groups * f["in_group_stride"] <= header["bank_words"],
-        "origin": f["origin"] == f["pad"] * (f["row_stride"] + f["in_bits"]),
-        "strip_stride": f["strip_stride"] == f["strip_rows"] * f["stride"] * f["row_stride"],
-        "mask_beats": f["mask_beats"] == s.out_tiles * tile_beats(s.fan_in, config),
-        "mask_base": f["mask_base"] + f["mask_beats"] <= header["mask_words"],
-        "mask_address": f["mask_address"] % REGION_ALIGNMENT == 0
-        and f["mask_address"] + f["mask_beats"] * config.bus_bytes <= header["image_bytes"],
+        "bank": f["bank"] < BANKS,
+        "channels": 1 <= f["channels"] <= PIXEL_BYTES and f["channels"] == first["channels"],
+        "taps": f["taps"] >= 1,
+        "stride": f["stride"] in (1, 2),
+        "rows": f["rows"] >= 1,
+        "width": f["width"] >= 1 and f["width"] == first["width"],
+        "pad": f["pad"] < f["taps"],
+        "out_width": f["out_width"] >= 1
+        and (f["out_width"] - 1) * f["stride"] - f["pad"] < f["width"],
+        "granules": f["granules"] == -(-lanes // config.columns),
+        "address": f["address"] % bus == 0 and f["address"] + beats * bus <= header["input_bytes"],
+        "group_stride": groups == 1 or f["group_stride"] >= pixels * IMAGE_BITS,
+        "base": end <= header["bank_words"],
     }
 
 
-def _output(f, s: LayerShape, header, config: Config) -> dict[str, bool]:
-    groups = -(-s.cout // config.group)
-    end = f["parameter_address"] + s.cout * PARAMETER_BYTES
+def _transfer(f, header, config: Config) -> dict[str, bool]:
+    bus = config.bus_bytes
+    beats = -(-header["bank_words"] * config.group // config.axi_data_width)
+    last = f["bank_beat"] + (f["groups"] - 1) * f["bank_stride"] + f["beats"]
+    end = f["address"] + (f["groups"] - 1) * f["memory_stride"] + f["beats"] * bus
     return {
-        "out_channels": s.cout <= header["parameter_channels"],
-        "dst_bank": f["dst_bank"] < BANKS and f["dst_bank"] != f["src_bank"],
-        "shift": 1 <= f["shift"] <= MAX_SHIFT,
-        "out_bits": 1 <= f["out_bits"] <= 8,
-        "out_group_stride": f["out_group_stride"] == s.pixels * f["out_bits"]
-        and groups * f["out_group_stride"] <= header["bank_words"],
-        "parameter_address": f["parameter_address"] % REGION_ALIGNMENT == 0
-        and end <= header["image_bytes"],
-    }
-
-
-def _residual(f, s: LayerShape, header, config: Config) -> dict[str, bool]:
-    groups = -(-s.cout // config.group)
-    return {
-        "residual": not f["raw"],
-        "res_bits": 1 <= f["res_bits"] <= 8,
-        "res_bank": f["res_bank"] < BANKS and f["res_bank"] not in (f["src_bank"], f["dst_bank"]),
-        "res_group_stride": f["res_group_stride"] == s.pixels * f["res_bits"]
-        and groups * f["res_group_stride"] <= header["bank_words"],
+        "bank": f["bank"] < BANKS,
+        "groups": f["groups"] >= 1,
+        "beats": f["beats"] >= 1,
+        "bank_beat": last <= beats,
+        "memory_stride": f["memory_stride"] % bus == 0,
+        "address": f["address"] % bus == 0 and end <= header["workspace_bytes"],
     }

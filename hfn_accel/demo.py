@@ -45,10 +45,10 @@ def main(argv: list[str] | None = None):
 
     step(f"{len(some)} of them on the RTL (Verilator)")
     backend = rooms.load("sim.backend", "sim")
-    counted = backend.run(program, config, some.images, keep=True, latency=DEFAULT_LATENCY,
-                          progress=500_000 if sys.stderr.isatty() else 0)  # fmt: skip
-    show(some, counted.logits, len(some))
     report = estimate.report(found, config)
+    counted = backend.run(program, config, some.images, keep=True, latency=DEFAULT_LATENCY,
+                          progress=report["cycles"] if sys.stderr.isatty() else 0)  # fmt: skip
+    show(some, counted.logits, len(some))
     same = {
         "logits": (counted.logits == result.logits[: len(some)]).all(),
         f"{len(counted.activations)} layers' activations": all(
@@ -66,11 +66,9 @@ def main(argv: list[str] | None = None):
     step("Where cycles and bytes go")
     print(estimate.text(report))
     table = dse.sweep(found, dse.parse_axes(SimpleNamespace(**dse.DEFAULTS), found))
-    for name, figure in (("cycles", plots.cycles_plot(report)),
-                         ("traffic", plots.traffic_plot(report)),
-                         ("pareto", plots.pareto_plot(table))):  # fmt: skip
-        plots.save(figure, folder / f"{name}.png")
-        print(folder / f"{name}.png")
+    plots.save(plots.pareto_plot(table), folder / "pareto.png")
+    for path in (*plots.save_all(report, folder), folder / "pareto.png"):
+        print(path)
     if not all(same.values()):
         raise HfnError("RTL, functional simulator and estimate differ (see above)")
 

@@ -11,17 +11,26 @@ import io
 import itertools
 import sys
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 
 from . import cli
 from .config import Config
-from .designs import Designs, extremes, plan
 from .errors import HfnError
-from .estimate import add_latency, check_latency, report
-from .estimator import CAUSES, DEFAULT_LATENCY, estimate_network
+from .estimate import (
+    add_latency,
+    add_ticket,
+    check_accumulators,
+    estimate_ticket,
+    find_ticket,
+    report,
+)
+from .estimator import CAUSES, CLASSES, DEFAULT_LATENCY, check_latency
 from .files import atomic_write, make_folder
-from .ticket import Ticket, load
+from .program import PARAMETER_BYTES
+from .streams import TicketStreams
+from .ticket import IMAGE_BITS, Ticket
 
 POSITION_BYTES = 16
 """Buffer bytes that take the area of one array position, for the area proxy: a position of the
@@ -41,60 +50,83 @@ DEFAULTS = {
 }
 FIELDS = {"activation_bytes": "activation_bytes", "mask_bytes": "mask_bytes",
           "psum_depth": "psum_depth", "bus": "axi_data_width"}  # fmt: skip
-CHUNK = 2048  # points evaluated at once
+COLUMNS = {"rows": "rows_lanes", "columns": "columns_channels",
+           "activation_bytes": "activation_bank_bytes", "mask_bytes": "mask_buffer_bytes",
+           "psum_depth": "psum_depth_pixels", "axi_data_width": "bus_bits"}  # fmt: skip
+MOVED = sorted((*CLASSES, "activation", "total"))
+_FIGURES = ("cycles", *(f"{cause}_cycles" for cause in CAUSES), "macs", "utilisation_ratio",
+            *(f"{name}_moved_bytes" for name in MOVED))  # fmt: skip
+_OBJECTS = ("act_bits", "infeasible_reason")  # columns that are not numbers
 
 
 def sweep(ticket: Ticket, axes: dict[str, list], latency: int = DEFAULT_LATENCY,
-          base: Config | None = None, progress=lambda done, total: None) -> dict:  # fmt: skip
-    """Columns of `points.csv`, name -> array or list, one entry a point.
+          progress=lambda done, total: None) -> dict:  # fmt: skip
+    """Columns of `points.csv`, name -> array, one entry a point.
 
-    axes: `pe` (rows, columns) pairs, `act_bits` (OWN or 1-8), and values of the fields above;
-    `base` gives every other field. `progress(done, total)` is called after every chunk.
+    axes: `pe` (rows, columns) pairs, `act_bits` (OWN or 1-8), and values of the fields above.
+    `progress(done, total)` is called after every point. Raises HfnError if accumulators could
+    overflow at some of the bits, whatever the design.
     """
-    base = base or Config()
     points = list(itertools.product(*(axes[name] for name in DEFAULTS)))
-    bounds = extremes(ticket)
-    parts = []
-    for start in range(0, len(points), CHUNK):
-        chunk = points[start : start + CHUNK]
-        parts.append(_evaluate(ticket, chunk, latency, base, bounds))
-        progress(start + len(chunk), len(points))
-    table = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    tickets = {bits: with_bits(ticket, bits) for bits in axes["act_bits"]}
+    for changed in tickets.values():
+        check_accumulators(changed, Config())
+    streams = lru_cache(lambda columns, bus: TicketStreams(
+        ticket, Config(columns=columns, axi_data_width=bus)))  # fmt: skip
+    rows = []
+    for pe, bits, *values in points:
+        fields = dict(zip(FIELDS.values(), values, strict=True))
+        config = Config(rows=pe[0], columns=pe[1], **fields)
+        masks = streams(config.columns, config.axi_data_width)
+        rows.append(_point(tickets[bits], bits, config, latency, masks))
+        progress(len(rows), len(points))
+    table = {n: np.array([row[n] for row in rows], object if n in _OBJECTS else float)
+             for n in rows[0]}  # fmt: skip
     table["pareto"] = np.zeros(len(points), bool)
-    for bits in set(table["act_bits"]):
+    for bits in axes["act_bits"]:
         mine = (table["act_bits"] == bits) & (table["infeasible_reason"] == "")
         front = pareto(table["cycles"][mine], table["area_proxy_bytes"][mine])
         table["pareto"][np.flatnonzero(mine)[front]] = True
     return table
 
 
-def _evaluate(ticket: Ticket, points: list[tuple], latency, base: Config, bounds) -> dict:
-    pe, act_bits, *rest = zip(*points, strict=True)
-    rows, columns = zip(*pe, strict=True)
-    values = dict(zip(FIELDS.values(), rest, strict=True))
-    d = Designs.of(base, rows=rows, columns=columns, **values)
-    own = [n.bits for n in ticket.norms]
-    bits = np.array([own if b == OWN else [b] * len(own) for b in act_bits])
-    planned = plan(ticket.arch, bits, d, bounds)
-    e = estimate_network(ticket.arch, bits, d, latency, planned)
-    fits = planned.reason == ""
-    moved, buffers = e.bytes_by_class, d.buffer_bytes[:, 0]
-    result = {
-        "rows_lanes": d.rows[:, 0], "columns_channels": d.columns[:, 0],
-        "act_bits": np.array(act_bits, object),
-        "activation_bank_bytes": d.activation_bytes[:, 0], "mask_buffer_bytes": d.mask_bytes[:, 0],
-        "psum_depth_pixels": d.psum_depth[:, 0], "bus_bits": d.axi_data_width[:, 0],
-        "buffer_bytes": buffers, "array_positions": e.positions,
-        "area_proxy_bytes": buffers + POSITION_BYTES * e.positions,
-        "cycles": e.total_cycles,
+def _point(ticket: Ticket, bits, config: Config, latency: int, streams: TicketStreams) -> dict:
+    """A row of the table; without figures but with the reason if the network does not fit."""
+    row = {column: getattr(config, field) for field, column in COLUMNS.items()}
+    positions = config.rows * config.columns
+    row |= {
+        "act_bits": bits, "buffer_bytes": buffer_bytes(config), "array_positions": positions,
+        "area_proxy_bytes": buffer_bytes(config) + POSITION_BYTES * positions,
     }  # fmt: skip
-    result |= {f"{cause}_cycles": e.cycles[cause].sum(-1) for cause in CAUSES}
-    result |= {"macs": e.macs.sum(-1), "utilisation_ratio": e.utilisation}
-    result |= {f"{name}_moved_bytes": moved[name] for name in sorted(moved)}
-    figures = list(result)[list(result).index("cycles") :]
-    for name in figures:  # a point that does not fit has no figures
-        result[name] = np.where(fits, result[name], np.nan)
-    return result | {"infeasible_reason": planned.reason}
+    row |= dict.fromkeys(_FIGURES, np.nan)
+    try:
+        e = estimate_ticket(ticket, config, latency, streams=streams)
+    except HfnError as error:
+        return row | {"infeasible_reason": str(error)}
+    cycles, moved = e.cycles_by_cause, e.bytes_by_class
+    row |= {"cycles": e.total_cycles, "macs": e.macs.sum(), "utilisation_ratio": e.utilisation}
+    row |= {f"{cause}_cycles": cycles[cause] for cause in CAUSES}
+    row |= {f"{name}_moved_bytes": moved[name] for name in MOVED}
+    return row | {"infeasible_reason": ""}
+
+
+def buffer_bytes(config: Config) -> int:
+    """All on-chip buffers: three banks, mask, partial sums, parameters and results."""
+    return (
+        3 * config.activation_bytes
+        + config.mask_bytes
+        + config.psum_depth * config.columns * config.accumulator_bits // 8
+        + config.parameter_channels * PARAMETER_BYTES
+        + config.result_words * 4
+    )
+
+
+def with_bits(ticket: Ticket, bits) -> Ticket:
+    """The ticket with other activation bits: another network, but of the same shape."""
+    if bits == OWN:
+        return ticket
+    norms = tuple(replace(n, bits=bits, bipolar=n.bipolar and bits == 1) for n in ticket.norms)
+    return replace(ticket, norms=norms)
 
 
 def pareto(*costs: np.ndarray) -> np.ndarray:
@@ -135,32 +167,28 @@ def best(table: dict, act_bits=OWN) -> int | None:
     return None if np.isnan(cost).all() else int(np.nanargmin(cost))
 
 
-def _report(ticket: Ticket, table: dict, i: int, latency: int) -> dict:
-    """`estimate.report` of a point."""
-    bits = table["act_bits"][i]
-    if bits != OWN:
-        ticket = replace(ticket, norms=tuple(replace(n, bits=bits) for n in ticket.norms))
-    names = {"rows": "rows_lanes", "columns": "columns_channels", "psum_depth": "psum_depth_pixels",
-             "activation_bytes": "activation_bank_bytes", "mask_bytes": "mask_buffer_bytes",
-             "axi_data_width": "bus_bits"}  # fmt: skip
-    config = Config(**{field: int(table[column][i]) for field, column in names.items()})
-    return report(ticket, config, latency)
+def configuration(table: dict, i: int) -> Config:
+    """A point's design; fields that are no axis have their default."""
+    return Config(**{field: int(table[column][i]) for field, column in COLUMNS.items()})
 
 
 def fitting(ticket: Ticket) -> dict[str, list[int]]:
-    """Powers of two from the least that holds the ticket's largest tensor, largest mask and one row
-    of pixels, on an array that pads nothing, to what more bits, padding or a folded block need."""
-    arch, bits = ticket.arch, [n.bits for n in ticket.norms]
-    fields = plan(arch, bits, Config(rows=1, columns=1)).needs
+    """Powers of two around what the ticket needs on an array that pads nothing: of activation
+    banks half the largest tensor (which is then spilled) and all of it, of the mask buffer from
+    the largest mask to what a folded block may need, of partial sums a row of pixels and four."""
+    arch = ticket.arch
+    stem = arch.layers[0]
+    image = stem.kernel * stem.cin * stem.in_size * stem.out_size * IMAGE_BITS  # taps side by side
+    tensors = (c.cout * c.out_size**2 * ticket.bits_of(c.norm) for c in arch.layers[:-1])
     least = {
-        "activation_bytes": (int(fields["bank_words"]) / 8, 1 << 22, (1, 2)),
-        "mask_bytes": (max(c.weights for c in arch.tensors) / 8, 1 << 22, (1, 2, 4)),
-        "psum_depth": (arch.image_size, 1 << 16, (1, 4)),
+        "activation_bytes": (max(image, *tensors) / 8, 256, 1 << 22, (0.5, 1)),
+        "mask_bytes": (max(c.weights for c in arch.tensors) / 8, 256, 1 << 22, (1, 2, 4)),
+        "psum_depth": (max(c.out_size for c in arch.layers), 16, 1 << 16, (1, 4)),
     }
     sizes = {}
-    for name, (size, limit, factors) in least.items():
-        size = 1 << max(int(np.ceil(np.log2(size))), 4 if name == "psum_depth" else 8)
-        sizes[name] = [size * f for f in factors if size * f <= limit] or [limit]
+    for name, (size, low, high, factors) in least.items():
+        size = 1 << int(np.ceil(np.log2(size)))
+        sizes[name] = sorted({min(max(int(size * f), low), high) for f in factors})
     return sizes
 
 
@@ -198,14 +226,14 @@ def _bar(done: int, total: int):
 
 def main():
     p = cli.parser("dse", "Sweep configurations for one ticket: points.csv and two plots.")
-    p.add_argument("--ticket", required=True, metavar="T", help="a ticket's file or shipped name")
+    add_ticket(p)
     p.add_argument("--out", required=True, metavar="DIR", help="folder for the results")
     for name, default in DEFAULTS.items():
         p.add_argument(f"--{name.replace('_', '-')}", default=default, metavar="A,B,...",
                        help=f"values to combine (default {default})")  # fmt: skip
     add_latency(p)
     args = p.parse_args()
-    ticket = load(args.ticket)
+    ticket, name = find_ticket(args)
     axes = parse_axes(args, ticket)
     latency = check_latency(args.latency)
     out = make_folder(args.out)
@@ -220,7 +248,9 @@ def main():
 
     plots.save(plots.pareto_plot(table), out / "pareto.png")
     chosen = next(i for b in axes["act_bits"] if (i := best(table, b)) is not None)
-    plots.save(plots.traffic_plot(_report(ticket, table, chosen, latency)), out / "traffic.png")
+    ticket = with_bits(ticket, table["act_bits"][chosen])
+    chosen = report(ticket, configuration(table, chosen), latency, name=name)
+    plots.save(plots.traffic_plot(chosen), out / "traffic.png")
     print(f"plots: {out / 'pareto.png'}, {out / 'traffic.png'}")
 
 

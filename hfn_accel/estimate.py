@@ -1,94 +1,134 @@
-"""`python -m hfn_accel.estimate`: what one image takes on one design, without simulating it."""
+"""`python -m hfn_accel.estimate`: what a run takes on one design, without simulating it."""
 
-from . import cli
+import re
+import sys
+
+from . import cli, networks
 from .baselines import OURS, baselines
+from .compiler import accumulator_bits
 from .config import Config
-from .designs import extremes, plan
 from .errors import HfnError
-from .estimator import CAUSES, CLASSES, DEFAULT_LATENCY, Estimate, estimate_network
-from .files import write_json
+from .estimator import DEFAULT_LATENCY, Estimate, check_latency, estimate_network
+from .files import make_folder, write_json
+from .streams import TicketStreams
 from .ticket import Ticket, load
 
-
-def estimate_ticket(ticket: Ticket, config: Config, latency: int = DEFAULT_LATENCY):
-    """(estimate, baselines) of a ticket; HfnError, naming layer and limit, if it does not fit."""
-    bits = [n.bits for n in ticket.norms]
-    planned = plan(ticket.arch, bits, config, extremes(ticket))
-    if planned.reason:
-        raise HfnError(f"the network does not fit the configuration: {planned.reason}")
-    figures = estimate_network(ticket.arch, bits, config, latency, planned)
-    return figures, baselines(ticket.arch, planned, figures, config)
+FETCHES = ("descriptor", "parameter", "mask", "load")  # causes: waiting for the fetcher
+MAX_BATCH = (1 << 16) - 1  # what BEGIN's field holds
+_BLOCK = re.compile(r"(stage\d+\.\w+)\.\w+(\[\d+\])?")
 
 
-def report(ticket: Ticket, config: Config, latency: int = DEFAULT_LATENCY) -> dict:
-    """Everything that the command prints, as plain integers and floats for JSON."""
-    figures, others = estimate_ticket(ticket, config, latency)
+def estimate_ticket(ticket: Ticket, config: Config, latency: int = DEFAULT_LATENCY, batch: int = 1,
+                    streams: TicketStreams | None = None) -> Estimate:  # fmt: skip
+    """A run of `batch` images; HfnError, naming layer and limit, if the network does not fit.
+
+    `streams`: the ticket's, if the caller has them already; they depend on C and D alone.
+    Whether accumulators could overflow depends on the weights: see `check_accumulators`.
+    """
+    streams = streams or TicketStreams(ticket, config)
+    bits = [norm.bits for norm in ticket.norms]
+    return estimate_network(ticket.arch, bits, config, latency, batch, streams)
+
+
+def check_accumulators(ticket: Ticket, config: Config):
+    """Raise HfnError, as the compiler does, if a sum could overflow."""
+    for conv, need in zip(ticket.arch.layers, accumulator_bits(ticket), strict=True):
+        if need > config.accumulator_bits:
+            raise HfnError(f"{conv.name}: bits of accumulator {need}, the limit is "
+                           f"{config.accumulator_bits}: enlarge accumulator_bits")  # fmt: skip
+
+
+def report(ticket: Ticket, config: Config, latency: int = DEFAULT_LATENCY, batch: int = 1,
+           name: str | None = None) -> dict:  # fmt: skip
+    """Everything that the command prints, as plain integers and floats for JSON.
+
+    `name`: of the network, its architecture if not given.
+    All figures are of a run, which classifies `batch` images; `layers`, `blocks` and `stages`
+    are its parts, each with a list of the same figures. Raises HfnError for what the compiler
+    refuses.
+    """
+    check_accumulators(ticket, config)
+    streams = TicketStreams(ticket, config)
+    e = estimate_ticket(ticket, config, latency, batch, streams)
+    others = baselines(ticket.arch, streams, e)
     ours = others[OURS]
-    layers = [
-        {
-            "name": name,
-            "cycles": int(sum(figures.cycles[c][i] for c in CAUSES)),
-            "cycles_by_cause": {c: int(figures.cycles[c][i]) for c in CAUSES},
-            "macs": int(figures.macs[i]),
-            "utilisation": _utilisation(figures, i),
-            "bytes": {c: int(figures.bytes[c][i]) for c in CLASSES},
-        }
-        for i, name in enumerate(figures.names)
-    ]
     return {
+        "network": name or str(ticket.arch),
         "pe": config.name,
         "config": config.to_dict(),
         "latency": latency,
-        "cycles": int(figures.total_cycles),
-        "cycles_by_cause": {c: int(n) for c, n in figures.cycles_by_cause.items()},
-        "macs": int(figures.macs.sum()),
-        "utilisation": float(figures.utilisation),
-        "bytes": {c: int(n) for c, n in figures.bytes_by_class.items()},
+        "batch": batch,
+        **_figures(e),
+        "ideal_cycles": e.ideal_cycles,
+        "bandwidth_cycles": e.bandwidth_cycles,
+        "body_utilisation": e.body.utilisation,
         "baselines": {
             name: {
-                "stored": int(b.stored),
-                "moved": int(b.moved),
-                "total": int(b.total),
-                "stored_ratio": float(b.stored / ours.stored),
-                "moved_ratio": float(b.moved / ours.moved),
-                "total_ratio": float(b.total / ours.total),
+                "stored": b.stored,
+                "moved": b.moved,
+                "total": b.total,
+                "stored_ratio": b.stored / ours.stored,
+                "moved_ratio": b.moved / ours.moved,
+                "total_ratio": b.total / ours.total,
             }
             for name, b in others.items()
         },
-        "layers": layers,
+        "layers": _rows(e, lambda layer: layer),
+        "blocks": _rows(e, block),
+        "stages": _rows(e, lambda layer: layer.split(".")[0]),
     }
 
 
-def _utilisation(figures: Estimate, i: int) -> float:
-    cycles = int(sum(figures.cycles[c][i] for c in CAUSES))
-    return float(figures.work[i] / (cycles * figures.positions))
+def block(layer: str) -> str:
+    """The residual block that a layer belongs to, and its iteration."""
+    match = _BLOCK.fullmatch(layer)
+    return match[1] + (match[2] or "") if match else layer
 
 
-def text(result: dict) -> str:
-    """`report` as tables: layers, causes and classes, baselines."""
-    lines = [f"{'layer':28}{'cycles':>10}{'compute':>10}{'waiting':>9}{'fetch':>8}{'other':>7}"
-             f"{'MACs':>12}{'util.':>8}{'mask B':>9}{'other B':>9}"]  # fmt: skip
-    for layer in result["layers"]:
-        c, b = layer["cycles_by_cause"], layer["bytes"]
-        waiting, fetch = c["fill"] + c["stall"], c["descriptor"] + c["parameter"] + c["mask"]
-        other = layer["cycles"] - c["compute"] - waiting - fetch
+def _rows(e: Estimate, name_of) -> list[dict]:
+    parts = e.parts([name_of(name) for name in e.names])
+    return [{"name": name, **_figures(part)} for name, part in parts.items()]
+
+
+def _figures(e: Estimate) -> dict:
+    return {
+        "cycles": e.total_cycles,
+        "cycles_by_cause": e.cycles_by_cause,
+        "macs": int(e.macs.sum()),
+        "utilisation": e.utilisation,
+        "bytes": e.bytes_by_class,
+    }
+
+
+def text(result: dict, layers: bool = False) -> str:
+    """`report` as tables: stages (or layers), causes and classes, baselines."""
+    lines = [f"{'layer' if layers else 'stage':28}{'cycles':>12}{'compute':>12}{'waiting':>10}"
+             f"{'fetch':>9}{'other':>8}{'MACs':>15}{'util.':>8}{'mask B':>12}"
+             f"{'other B':>12}"]  # fmt: skip
+    for row in result["layers" if layers else "stages"]:
+        c, b = row["cycles_by_cause"], row["bytes"]
+        waiting, fetch = c["fill"] + c["stall"], sum(c[cause] for cause in FETCHES)
         lines.append(
-            f"{layer['name']:28}{layer['cycles']:10,}{c['compute']:10,}{waiting:9,}{fetch:8,}"
-            f"{other:7,}{layer['macs']:12,}{layer['utilisation']:8.1%}{b['mask']:9,}"
-            f"{sum(b.values()) - b['mask']:9,}"
+            f"{row['name']:28}{row['cycles']:12,}{c['compute']:12,}{waiting:10,}{fetch:9,}"
+            f"{row['cycles'] - c['compute'] - waiting - fetch:8,}{row['macs']:15,}"
+            f"{row['utilisation']:8.1%}{b['mask']:12,}{b['total'] - b['mask']:12,}"
         )
     cycles, moved = result["cycles"], result["bytes"]
-    lines += ["", f"{cycles:,} cycles an image on {result['pe']} (memory latency "
+    run = "an image" if result["batch"] == 1 else f"a run of {result['batch']} images"
+    lines += ["", f"{cycles:,} cycles {run} on {result['pe']} (memory latency "
               f"{result['latency']}), {result['macs']:,} MACs, utilisation "
-              f"{result['utilisation']:.1%}", ""]  # fmt: skip
-    lines += [f"cycles  {c:18}{n:12,}{n / cycles:8.1%}"
+              f"{result['utilisation']:.1%}, {result['body_utilisation']:.1%} within the stages",
+              f"{cycles / result['ideal_cycles']:.3f} x the {result['ideal_cycles']:,} of a full "
+              f"array, {cycles / result['bandwidth_cycles']:.3f} x the "
+              f"{result['bandwidth_cycles']:,} of a full bus", ""]  # fmt: skip
+    lines += [f"cycles  {c:18}{n:14,}{n / cycles:8.1%}"
               for c, n in result["cycles_by_cause"].items()]  # fmt: skip
-    lines += ["", *(f"bytes   {c:18}{n:12,}{n / moved['total']:8.1%}" for c, n in moved.items()
+    lines += ["", *(f"bytes   {c:18}{n:14,}{n / moved['total']:8.1%}" for c, n in moved.items()
                     if c != "activation")]  # fmt: skip
-    lines += ["", f"{'weights held as':20}{'bytes stored':>14}{'bytes moved':>13}{'all moved':>12}"
+    lines += ["", f"{'weights held as':20}{'bytes stored':>14}{'bytes moved':>13}{'all moved':>13}"
               f"{'stored x':>10}{'moved x':>9}{'all x':>7}"]  # fmt: skip
     lines += [
-        f"{name:20}{b['stored']:14,}{b['moved']:13,}{b['total']:12,}"
+        f"{name:20}{b['stored']:14,}{b['moved']:13,}{b['total']:13,}"
         f"{b['stored_ratio']:10.2f}{b['moved_ratio']:9.2f}{b['total_ratio']:7.2f}"
         for name, b in result["baselines"].items()
     ]
@@ -101,24 +141,45 @@ def add_latency(p):
                    help="clocks from an address to its data (default %(default)s)")  # fmt: skip
 
 
-def check_latency(latency: int) -> int:
-    if not 1 <= latency <= 10_000:
-        raise HfnError(f"--latency must be 1 to 10000 clocks, not {latency}")
-    return latency
+def add_ticket(p):
+    """`--ticket` or `--network` and its arguments; read back with `find_ticket`."""
+    p.add_argument("--ticket", metavar="T", help="a ticket's file or shipped name")
+    networks.add_arguments(p)
+
+
+def find_ticket(args) -> tuple[Ticket, str | None]:
+    """The ticket that the arguments name, and the network's name if it has one."""
+    if (args.ticket is None) == (args.network is None):
+        raise HfnError("either --ticket or --network must be given")
+    if args.ticket is not None:
+        return load(args.ticket), None
+    return networks.from_arguments(args), f"{args.network} for {args.dataset}"
 
 
 def main():
-    p = cli.parser("estimate", "Cycles and bytes of one image on one design, in closed form.")
-    p.add_argument("--ticket", required=True, metavar="T", help="a ticket's file or shipped name")
+    p = cli.parser("estimate", "Cycles and bytes of a run on one design, in closed form.")
+    add_ticket(p)
     cli.add_config(p)
+    p.add_argument("--batch", type=int, default=1, metavar="N", help="images a run (default 1)")
     add_latency(p)
+    p.add_argument("--layers", action="store_true", help="print every layer instead of stages")
+    p.add_argument("--plot", metavar="DIR", help="folder for cycles.png, bytes.png, traffic.png")
     cli.add_json(p)
     args = p.parse_args()
-    result = report(load(args.ticket), cli.config(args), check_latency(args.latency))
+    latency = check_latency(args.latency)
+    if not 1 <= args.batch <= MAX_BATCH:
+        raise HfnError(f"--batch must be 1 to {MAX_BATCH}, not {args.batch}")
+    ticket, name = find_ticket(args)
+    result = report(ticket, cli.config(args), latency, args.batch, name)
     if args.json != "-":
-        print(text(result))
+        print(text(result, args.layers))
     if args.json:
         write_json(args.json, result)
+    if args.plot:
+        from . import plots  # matplotlib takes a second to import
+
+        paths = plots.save_all(result, make_folder(args.plot))
+        print("plots:", ", ".join(map(str, paths)), file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -1,186 +1,236 @@
 """Cycles by cause and bytes by class, in closed form.
 
 The figures equal the RTL's counters on the deterministic memory model, whose read data begin
-`latency` clocks after the address. Nothing is simulated: every formula takes descriptor fields as
-arrays (designs..., descriptors) and returns such an array, without a loop over clocks, tiles,
-pixels, layers or designs. docs/estimator.md derives the formulas; latencies of the blocks are the
-constants of `hfn_accel.timing`.
+`latency` clocks after the address. No clock, tile or pixel is simulated: the duration of every job
+of every descriptor follows from its fields (`hfn_accel.timing`), as arrays over the descriptors,
+and `hfn_accel.schedule` says what waits for what. docs/estimator.md derives the formulas.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from . import timing
 from .config import Config
-from .designs import Designs, Plan, ceil_div, plan
-from .images import PIXEL_BYTES
+from .errors import HfnError
+from .images import LOGIT_BYTES, PIXEL_BYTES
+from .jobs import jobs
 from .network import Architecture
-from .program import DESCRIPTOR_BYTES, FIELDS, PARAMETER_BYTES, Opcode, Program
+from .planner import Plan, plan
+from .program import DESCRIPTOR_BYTES, FIELDS, PARAMETER_BYTES, Opcode, Program, Signs
+from .registers import Cause
+from .schedule import DECODE_CYCLES, TAKE_CYCLES, Job, descriptor_cycles, schedule
+from .streams import RawStreams
 
-CAUSES = ("descriptor", "parameter", "mask", "load", "fill", "compute", "stall", "drain", "store")
+CAUSES = tuple(c.name.lower() for c in Cause if c != Cause.IDLE)
 CLASSES = ("descriptor", "mask", "parameter", "activation_read", "activation_write", "weight")
-DEFAULT_LATENCY = 16  # clocks
+DEFAULT_LATENCY, MAX_LATENCY = 16, 512  # clocks
+_COLUMNS = sorted({f.name for fields in FIELDS.values() for f in fields if f.bits < 64})
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What one run (one image) of a program takes on each design.
+    """What a run, or a part of it, takes: one entry a descriptor in every array and tuple.
 
-    `cycles[cause]` in clocks, `bytes[class]` on the memory bus, `macs` (multiply-accumulates) and
-    `work` (multiply-accumulates times activation bits): arrays (designs..., descriptors), where
-    descriptors are BEGIN, LOAD, one CONV an executed layer, END. `positions` is R*C of each
-    design, `names` has one name a descriptor.
+    names: the layer that a descriptor belongs to: BEGIN and END to themselves, IMAGE and LOAD to
+    the layer behind them, STORE to the one before. cycles[cause]: clocks of the executor.
+    bytes[class]: on the memory bus. macs: multiply-accumulates; work: bit-operations of the array
+    that they need, macs * in_bits * coats (each coat is a ternary pass of its own).
     """
 
+    config: Config
     names: tuple[str, ...]
     cycles: dict[str, np.ndarray]
     bytes: dict[str, np.ndarray]
     macs: np.ndarray
     work: np.ndarray
-    positions: np.ndarray
 
     @property
-    def cycles_by_cause(self) -> dict[str, np.ndarray]:
-        """Clocks of a whole run, every cause and their `total`."""
-        sums = {cause: value.sum(-1) for cause, value in self.cycles.items()}
+    def total_cycles(self) -> int:
+        return int(sum(value.sum() for value in self.cycles.values()))
+
+    @property
+    def cycles_by_cause(self) -> dict[str, int]:
+        """Clocks by cause, and their `total`."""
+        sums = {cause: int(value.sum()) for cause, value in self.cycles.items()}
         return sums | {"total": self.total_cycles}
 
     @property
-    def total_cycles(self) -> np.ndarray:
-        return sum(self.cycles.values()).sum(-1)
-
-    @property
-    def bytes_by_class(self) -> dict[str, np.ndarray]:
-        """Bytes of a whole run, with `activation` = read + written and the `total`."""
-        sums = {name: value.sum(-1) for name, value in self.bytes.items()}
+    def bytes_by_class(self) -> dict[str, int]:
+        """Bytes by class, with `activation` = read + written and the `total`."""
+        sums = {name: int(value.sum()) for name, value in self.bytes.items()}
         total = sum(sums.values())
         activation = sums["activation_read"] + sums["activation_write"]
         return sums | {"activation": activation, "total": total}
 
     @property
-    def utilisation(self) -> np.ndarray:
+    def utilisation(self) -> float:
         """Share of the array's bit-operations that are the network's, 0 to 1."""
-        return self.work.sum(-1) / (self.total_cycles * self.positions)
+        positions = self.config.rows * self.config.columns
+        return float(self.work.sum() / max(self.total_cycles * positions, 1))
+
+    @property
+    def ideal_cycles(self) -> int:
+        """Clocks of an array that is always full: work / (R * C)."""
+        return -(-int(self.work.sum()) // (self.config.rows * self.config.columns))
+
+    @property
+    def bandwidth_cycles(self) -> int:
+        """Clocks of a bus that always moves: the beats read, or written if those are more."""
+        written = self.bytes_by_class["activation_write"]
+        read = self.bytes_by_class["total"] - written
+        return -(-max(read, written) // self.config.bus_bytes)
+
+    @property
+    def body(self) -> "Estimate":
+        """The stages: everything but stem and classifier."""
+        return self.part([name.startswith("stage") for name in self.names])
+
+    def part(self, where) -> "Estimate":
+        """The descriptors for which `where` (one bool each) is true."""
+        where = np.asarray(where, bool)
+        return Estimate(
+            config=self.config,
+            names=tuple(name for name, here in zip(self.names, where, strict=True) if here),
+            cycles={cause: value[where] for cause, value in self.cycles.items()},
+            bytes={name: value[where] for name, value in self.bytes.items()},
+            macs=self.macs[where],
+            work=self.work[where],
+        )
+
+    def parts(self, labels) -> dict[str, "Estimate"]:
+        """By label (one a descriptor), in order of first appearance."""
+        labels = np.asarray(labels)
+        return {str(label): self.part(labels == label) for label in dict.fromkeys(labels)}
 
 
-def estimate(program: Program, config: Config, latency: int) -> Estimate:
-    """A compiled program on one configuration. Raises HfnError if it was compiled for another."""
+def check_latency(latency: int) -> int:
+    """`latency`, or HfnError if bursts would no longer follow each other without a gap."""
+    if not 1 <= latency <= MAX_LATENCY:
+        raise HfnError(f"--latency must be 1 to {MAX_LATENCY} clocks, not {latency}")
+    return latency
+
+
+def estimate(
+    program: Program, config: Config, latency: int, arch: Architecture | None = None
+) -> Estimate:
+    """A compiled program. Raises HfnError if it was compiled for another configuration.
+
+    With `arch`, layers have its names; else numbers.
+    """
     program.check(config)
-    names = {f.name for opcode in (Opcode.LOAD, Opcode.CONV) for f in FIELDS[opcode]}
-    descriptors = program.descriptors
-    table = {n: np.array([f.get(n, 0) for _, f in descriptors], dtype=np.int64)
-             for n in sorted(names - {"sign_state"})}  # fmt: skip
-    convs = (f"conv{i}" for i in range(len(descriptors)))
-    label = [next(convs) if op == Opcode.CONV else op.name.lower() for op, _ in descriptors]
-    return _figures(table, Designs.of(config), latency, label)
+    origins = program.origins or len(program.descriptors) * (None,)
+    return _estimate(program.descriptors, origins, config, latency, arch)
+
+
+def estimate_plan(
+    planned: Plan, config: Config, latency: int, arch: Architecture | None = None
+) -> Estimate:
+    """The same of a plan, without compiling it."""
+    descriptors = [(item.opcode, item.fields) for item in planned.items]
+    origins = [item.origin for item in planned.items]
+    return _estimate(descriptors, origins, config, latency, arch)
 
 
 def estimate_network(
-    arch: Architecture, bits, config: Config | Designs, latency, planned: Plan | None = None
+    arch: Architecture, bits, config: Config, latency: int, batch: int = 1, streams=None
 ) -> Estimate:
-    """The same without compiling, for one configuration or many.
+    """The same of a network: a run of `batch` images.
 
-    bits: as for `designs.plan`; `latency`: clocks, an integer or an array that broadcasts like
-    the fields of `config`; `planned`: the plan, if the caller has it already. Figures of designs
-    that the network does not fit (`plan(...).reason`) mean nothing.
+    bits: activation bits of every executed layer's output but the classifier's; streams: sizes
+    of the mask streams (`planner.plan`), raw ones if not given. Raises HfnError, naming layer and
+    limit, if the network does not fit.
     """
-    d = config if isinstance(config, Designs) else Designs.of(config)
-    planned = planned or plan(arch, bits, d)
-    names = ["begin", "load", *(c.name for c in arch.layers), "end"]
-    return _figures(planned.fields, d, latency, names)
+    streams = streams or RawStreams(arch, config)
+    planned = plan(arch, bits, config, streams=streams, batch=batch)
+    return estimate_plan(planned, config, latency, arch)
 
 
-def _figures(f: dict[str, np.ndarray], d: Designs, latency, names) -> Estimate:
-    opcode = f["opcode"]
-    conv, load = opcode == Opcode.CONV, opcode == Opcode.LOAD
-    cin = (f["in_tiles"] - 1) * d.rows + f["last_rows"]
-    out_rows = (f["strips"] - 1) * f["strip_rows"] + f["last_strip_rows"]
-    pixels = np.where(f["pool"], 1, out_rows * f["out_width"])
-    macs = conv * f["kernel"] ** 2 * cin * f["out_channels"] * pixels
-
-    moved = {
-        "descriptor": np.full(opcode.shape, DESCRIPTOR_BYTES),
-        "mask": f["fetch_mask"] * f["mask_beats"] * d.bus_bytes,
-        "parameter": conv * (1 - f["raw"]) * f["out_channels"] * PARAMETER_BYTES,
-        "activation_read": f["pixels"] * PIXEL_BYTES,
-        "activation_write": f["raw"] * f["out_channels"] * 4,
-        "weight": np.zeros_like(opcode),
-    }
-    for name in ("parameter", "activation_read"):  # reads move whole beats
-        moved[name] = ceil_div(moved[name], d.bus_bytes) * d.bus_bytes
-    moved = {name: np.broadcast_to(value, macs.shape) for name, value in moved.items()}
-
-    def phase(name, address):
-        """A transfer and its phase's end; no clocks at all where nothing is moved."""
-        write = name == "activation_write"
-        cycles = timing.write_cycles if write else timing.read_cycles
-        beats = ceil_div(moved[name], d.bus_bytes)
-        clocks = cycles(d, address, beats, latency) + timing.PHASE_OVERHEAD
-        return np.where(beats > 0, clocks, 0)
-
-    index = np.arange(opcode.shape[-1])
-    loading = timing.load_cycles(d, 0, f["pixels"], f["granules"], latency)
-    cycles = {
-        "descriptor": phase("descriptor", DESCRIPTOR_BYTES * index)
-        + timing.DECODE_CYCLES
-        + np.where(opcode == Opcode.END, 0, timing.NEXT_CYCLES),
-        "parameter": phase("parameter", f["parameter_address"]),
-        "mask": phase("mask", f["mask_address"]),
-        "load": np.where(load, loading + timing.PHASE_OVERHEAD, 0),
-        **_compute(f, d, conv),
-        "store": phase("activation_write", 0),
-    }  # fmt: skip
-    cycles = {cause: np.broadcast_to(cycles[cause], macs.shape) for cause in CAUSES}
-    positions = d.rows * d.columns
+def _estimate(descriptors, origins, config: Config, latency: int, arch) -> Estimate:
+    check_latency(latency)
+    opcode = np.array([int(code) for code, _ in descriptors])
+    f = {name: np.array([fields.get(name, 0) for _, fields in descriptors], np.int64)
+         for name in _COLUMNS}  # fmt: skip
+    moved = _bytes(opcode, f, config)
+    rows = (f["strips"] - 1) * f["strip_rows"] + f["last_strip_rows"]
+    pixels = np.where(f["pool"], f["close"], rows * f["out_width"])
+    macs = (opcode == Opcode.CONV) * f["fan_in"] * f["out_channels"] * pixels
     return Estimate(
-        names=tuple(names),
-        cycles=cycles,
+        config=config,
+        names=_names(opcode, origins, arch),
+        cycles=by_descriptor(jobs(opcode, f, config, latency), config, latency),
         bytes=moved,
         macs=macs,
-        work=macs * f["in_bits"],
-        positions=positions[..., 0] if np.ndim(positions) else positions,
+        work=macs * f["in_bits"] * f["coats"],
     )
 
 
-def _compute(f, d: Designs, conv) -> dict[str, np.ndarray]:
-    """fill, compute, stall and drain of the compute phase (docs/architecture.md, Time of a tile).
+def _names(opcode, origins, arch: Architecture | None) -> tuple[str, ...]:
+    """See `Estimate`."""
 
-    A strip holds taps * in_tiles tiles. Its tiles but the last stream X pixels of in_bits clocks,
-    and the tile after each has `last_rows` rows at the end of a tap and R rows elsewhere; its
-    last tile streams X pixels of `period` clocks, and is followed by the first tile of the next
-    strip, except at the very end. Waiting is by how much a stream falls short of the clocks that
-    tiles begin apart at least, which is what the fill of the next one takes.
+    def name(i: int) -> str:
+        origin = origins[i]
+        if origin is None:
+            kind = Opcode(opcode[i]).name.lower()
+            return kind if kind in ("begin", "end") else f"{kind}{i}"
+        layer = arch.layers[origin.layer].name if arch else f"layer{origin.layer}"
+        return layer + (".pool" if origin.pooled else "")
+
+    executed = np.flatnonzero(np.isin(opcode, (Opcode.CONV, Opcode.POOL)))
+    index = np.arange(len(opcode))
+    behind = np.searchsorted(executed, index)
+    into = np.isin(opcode, (Opcode.IMAGE, Opcode.LOAD))
+    owner = np.where(into, executed[np.minimum(behind, len(executed) - 1)], index)
+    owner = np.where(opcode == Opcode.STORE, executed[np.maximum(behind - 1, 0)], owner)
+    return tuple(name(i) for i in owner.tolist())
+
+
+def by_descriptor(work: list[Job], config: Config, latency: int) -> dict[str, np.ndarray]:
+    """The executor's clocks by descriptor and cause.
+
+    A descriptor's clocks are those from the end of the one executed before to its own end, so
+    that they sum up to the run. What it waits for is what the fetcher is at for it.
     """
-    in_bits, taps, in_tiles = f["in_bits"], f["kernel"] ** 2, f["in_tiles"]
-    out_bits = np.where(f["raw"], 0, f["out_bits"])
-    res_bits = np.where(f["residual"], f["res_bits"], 0)
-    groups = d.columns // d.units
-    period = np.maximum(np.maximum(in_bits, out_bits), np.maximum(res_bits, groups))
-    single = in_tiles == 1
-    apart = timing.FILL_CYCLES + timing.RESTART_CYCLES
-    full, short = d.rows + apart, f["last_rows"] + apart
-    first = np.where(single, short, full)  # of a strip
-    to_short = taps - single  # followers within a strip with last_rows rows, and with R rows
-    to_full = taps * in_tiles - 1 - to_short
+    own = descriptor_cycles(config, latency)
+    plan = schedule(work, own)
+    spent = {cause: [0] * len(work) for cause in Cause}
+    idle = 0  # since when the executor is
+    for i, (job, fetched, executed) in enumerate(
+        zip(work, plan.fetched, plan.executed, strict=True)
+    ):
+        begin, end = map(int, fetched)
+        waited = end - begin - own - DECODE_CYCLES - sum(job.fetch.values())
+        phases = [(Cause.DESCRIPTOR, own), (Cause.STORE, waited)]
+        phases += [(Cause.DESCRIPTOR, DECODE_CYCLES), *job.fetch.items()]
+        for cause, clocks in phases:
+            spent[cause][i] += max(begin + clocks - max(begin, idle), 0)
+            begin += clocks
+        if executed:
+            taken = max(end, idle) + TAKE_CYCLES
+            spent[Cause.DESCRIPTOR][i] += taken - max(end, idle)
+            for cause, clocks in job.execute.items():
+                spent[cause][i] += clocks
+            idle = int(executed[1])
+            spent[Cause.STORE][i] += idle - taken - sum(job.execute.values())
+    return {cause.name.lower(): np.array(spent[cause]) for cause in Cause if cause != Cause.IDLE}
 
-    def waiting(pixels):
-        """Clocks waited in a strip, and after its last tile."""
-        within = to_full * np.maximum(full - pixels * in_bits, 0)
-        within = within + to_short * np.maximum(short - pixels * in_bits, 0)
-        return within, np.maximum(first - pixels * period, 0)
 
-    within, after = waiting(f["strip_rows"] * f["out_width"])
-    last_within, last_after = waiting(f["last_strip_rows"] * f["out_width"])
-    per_tile = (f["strips"] - 1) * (within + after) + last_within + last_after
-    pixels = ((f["strips"] - 1) * f["strip_rows"] + f["last_strip_rows"]) * f["out_width"]
-    stream = pixels * ((taps * in_tiles - 1) * in_bits + period)
+def _bytes(opcode, f: dict[str, np.ndarray], config: Config) -> dict[str, np.ndarray]:
+    """Per descriptor, by class. Reads move whole beats."""
+
+    def beats(size):
+        return -(-size // config.bus_bytes) * config.bus_bytes
+
+    conv, image = opcode == Opcode.CONV, opcode == Opcode.IMAGE
+    stream = f["fetch_mask"] * f["mask_beats"] * config.bus_bytes
+    explicit = conv & (f["signs"] == Signs.EXPLICIT)
+    moved = f["groups"] * f["beats"] * config.bus_bytes  # of a LOAD or a STORE
     return {
-        "fill": conv * (timing.SETUP_CYCLES + first - timing.RESTART_CYCLES),
-        "compute": f["out_tiles"] * stream,
-        "stall": conv * (f["out_tiles"] * per_tile - last_after),
-        "drain": conv
-        * timing.drain_cycles(
-            d.rows, in_bits, out_bits, np.maximum(res_bits, 1), groups, period, f["raw"]
-        ),
+        "descriptor": np.full(opcode.shape, DESCRIPTOR_BYTES),
+        "mask": np.where(explicit, 0, stream),
+        "parameter": f["fetch_parameters"] * beats(f["out_channels"] * PARAMETER_BYTES),
+        "activation_read": image * beats(f["rows"] * f["width"] * PIXEL_BYTES)
+        + (opcode == Opcode.LOAD) * moved,
+        "activation_write": f["raw"] * f["close"] * f["out_channels"] * LOGIT_BYTES
+        + (opcode == Opcode.STORE) * moved,
+        "weight": np.where(explicit, stream, 0),
     }

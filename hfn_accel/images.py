@@ -12,6 +12,8 @@ from .errors import HfnError
 from .ticket import find
 
 PIXEL_BYTES = 4
+LOGIT_BYTES = 4
+BATCH_ALIGNMENT = 64  # of every image and its logits within a batch
 # what a damaged or foreign archive makes NumPy, or zipfile below it, raise
 _DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, EOFError, RuntimeError,
            ArithmeticError, MemoryError, zipfile.BadZipFile, zlib.error,
@@ -76,3 +78,34 @@ def pack(images: np.ndarray) -> np.ndarray:
     memory = np.zeros((*images.shape[:3], PIXEL_BYTES), np.uint8)
     memory[..., : images.shape[3]] = images
     return memory.reshape(len(images), -1)
+
+
+def image_stride(pixels: int) -> int:
+    """Bytes from one image of a batch to the next."""
+    return -(-pixels * PIXEL_BYTES // BATCH_ALIGNMENT) * BATCH_ALIGNMENT
+
+
+def logits_stride(classes: int) -> int:
+    """Bytes from one image's logits to the next's."""
+    return -(-classes * LOGIT_BYTES // BATCH_ALIGNMENT) * BATCH_ALIGNMENT
+
+
+def pack_runs(images: np.ndarray, batch: int) -> np.ndarray:
+    """Input memory of each run: uint8 (ceil(N / batch), batch * image_stride).
+
+    The last run is filled up with the last image.
+    """
+    packed = pack(images)
+    runs = -(-len(packed) // batch)
+    memory = np.zeros((runs * batch, image_stride(images.shape[1] * images.shape[2])), np.uint8)
+    memory[: len(packed), : packed.shape[1]] = packed
+    memory[len(packed) :, : packed.shape[1]] = packed[-1:]
+    return memory.reshape(runs, -1)
+
+
+def unpack_logits(output: np.ndarray, batch: int, classes: int, count: int) -> np.ndarray:
+    """int64 (count, classes) from the output memory of each run, uint8 (runs, bytes)."""
+    stride = logits_stride(classes)
+    logits = [output[:, i * stride :][:, : classes * LOGIT_BYTES] for i in range(batch)]
+    logits = np.ascontiguousarray(np.stack(logits, 1)).view("<i4")
+    return logits.reshape(-1, classes)[:count].astype(np.int64)

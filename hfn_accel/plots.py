@@ -13,19 +13,36 @@ from .files import atomic_write
 # Okabe and Ito's colours, told apart by colour-blind readers too.
 BLUE, ORANGE, GREEN, YELLOW = "#0072b2", "#d55e00", "#009e73", "#f0b800"
 SKY, PINK, GREY, BLACK, LIGHT = "#56b4e9", "#cc79a7", "#8a8a8a", "#222222", "#d9d9d9"
+BROWN = "#7a4a1e"  # not theirs, but darker than all but black
 
 CAUSE_COLOURS = {
-    "compute": BLUE, "fill": SKY, "stall": ORANGE, "drain": PINK, "mask": GREEN,
+    "compute": BLUE, "pool": BROWN, "fill": SKY, "stall": ORANGE, "drain": PINK, "mask": GREEN,
     "parameter": YELLOW, "descriptor": BLACK, "load": GREY, "store": LIGHT,
 }  # fmt: skip
+CLASS_COLOURS = {
+    "mask": ("masks", GREEN), "weight": ("explicit weights", ORANGE),
+    "parameter": ("normalisation parameters", YELLOW),
+    "activation_read": ("activations read", BLUE),
+    "activation_write": ("activations written", SKY), "descriptor": ("descriptors", BLACK),
+}  # fmt: skip
+MOST_BARS = 32  # of a figure: more layers than that are drawn block by block
 BITS_COLOURS = (BLUE, ORANGE, GREEN, PINK, BLACK, YELLOW, SKY, GREY)
 
 
 def save(figure: Figure, path: str | Path):
-    """Write a PNG atomically."""
+    """Write a PNG, at once or not at all."""
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=150)
     atomic_write(path, data.getvalue())
+
+
+def save_all(report: dict, folder: Path) -> list[Path]:
+    """Every figure of an `estimate.report`, written into `folder`; their paths."""
+    figures = {"cycles": cycles_plot, "bytes": bytes_plot, "traffic": traffic_plot}
+    paths = {folder / f"{name}.png": draw(report) for name, draw in figures.items()}
+    for path, figure in paths.items():
+        save(figure, path)
+    return list(paths)
 
 
 def _figure(width: float, height: float):
@@ -43,7 +60,8 @@ def _stacked(axes, labels: list[str], parts: dict[str, tuple[str, np.ndarray]]):
     for name, (colour, values) in parts.items():
         axes.barh(labels, values, left=left, color=colour, label=name, height=0.72)
         left += values
-    axes.invert_yaxis()
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    axes.set_xlim(0, left.max() * 1.12)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=LIGHT, linewidth=0.6)
     return left
@@ -53,27 +71,59 @@ def _kib(value, _position=None) -> str:
     return f"{value:,.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
 
 
-def cycles_plot(report: dict) -> Figure:
-    """Cycles by cause, a bar a layer, from `hfn_accel.estimate.report`.
+def _bars(report: dict) -> list[dict]:
+    """The layers, or the blocks where there are too many, without what belongs to no layer."""
+    fewest = report["layers"] if len(report["layers"]) <= MOST_BARS else report["blocks"]
+    return [row for row in fewest if row["name"] not in ("begin", "end")]
 
-    Also for what a simulation counted, given as `layers` of `name` and `cycles_by_cause`, with
-    `cycles`, `pe` and `utilisation`.
-    """
-    layers = [x for x in report["layers"] if x["name"] not in ("begin", "end")]
-    figure, axes = _figure(9, 1.5 + 0.27 * len(layers))
-    parts = {
-        cause: (colour, np.array([x["cycles_by_cause"][cause] for x in layers]))
-        for cause, colour in CAUSE_COLOURS.items()
-    }
-    _stacked(axes, [x["name"] for x in layers], {k: v for k, v in parts.items() if v[1].any()})
-    axes.set_xlabel("clock cycles an image")
+
+def _run(report: dict) -> str:
+    """What the figures are of."""
+    return "an image" if report["batch"] == 1 else f"a run of {report['batch']} images"
+
+
+def cycles_plot(report: dict) -> Figure:
+    """Where the cycles go: by cause, a bar a layer or block, from `hfn_accel.estimate.report`."""
+    parts = {cause: (cause, colour) for cause, colour in CAUSE_COLOURS.items()}
+    figure, axes = _where(report, "cycles_by_cause", parts, 1, lambda r: f"{r['utilisation']:.1%}")
+    axes.set_xlabel(f"clock cycles {_run(report)}")
     axes.xaxis.set_major_formatter(EngFormatter(sep=" "))
     axes.set_title(
-        f"{report['cycles']:,} cycles an image on {report['pe']}, "
-        f"utilisation {report['utilisation']:.1%}", loc="left", fontsize=11,
+        f"{report['network']}: {report['cycles']:,} cycles {_run(report)} on {report['pe']}\n"
+        f"(utilisation {report['utilisation']:.1%}, and at each bar)", loc="left", fontsize=11,
     )  # fmt: skip
-    _legend(figure)
     return figure
+
+
+def bytes_plot(report: dict) -> Figure:
+    """Where the bytes go: by class, a bar a layer or block, from `hfn_accel.estimate.report`."""
+    figure, axes = _where(report, "bytes", CLASS_COLOURS, 1024,
+                          lambda row: _kib(row["bytes"]["total"] / 1024))  # fmt: skip
+    axes.set_xlabel(f"memory traffic {_run(report)} (KiB)")
+    axes.xaxis.set_major_formatter(FuncFormatter(_kib))
+    axes.set_title(
+        f"{report['network']}: {_kib(report['bytes']['total'] / 1024)} KiB moved {_run(report)} on "
+        f"{report['pe']}", loc="left", fontsize=11,
+    )  # fmt: skip
+    return figure
+
+
+def _where(report: dict, figures: str, parts: dict[str, tuple[str, str]], unit: int, label):
+    """Stacked bars of `figures` in each row of the report, `label(row)` at its end; `parts`:
+    key -> (name, colour)."""
+    rows = _bars(report)
+    figure, axes = _figure(9, 1.5 + 0.27 * len(rows))
+    values = {key: np.array([row[figures][key] for row in rows]) / unit for key in parts}
+    bars = {parts[k][0]: (parts[k][1], v) for k, v in values.items() if v.any()}
+    total = _stacked(axes, [row["name"] for row in rows], bars)
+    _at_ends(axes, total, map(label, rows))
+    _legend(figure)
+    return figure, axes
+
+
+def _at_ends(axes, ends, texts):
+    for y, (end, text) in enumerate(zip(ends, texts, strict=True)):
+        axes.annotate(text, (end, y), (4, 0), textcoords="offset points", va="center", fontsize=9)
 
 
 def _legend(figure: Figure):
@@ -92,14 +142,12 @@ def traffic_plot(report: dict) -> Figure:
         parts[label] = (colour, np.full(len(rows), moved[name] / 1024))
     total = _stacked(axes, list(rows), parts)
     ours = moved["total"] / 1024
-    for y, value in enumerate(total):
-        axes.annotate(f"{value:,.0f} KiB ({value / ours:.2f}×)", (value, y), (4, 0),
-                      textcoords="offset points", va="center", fontsize=9)  # fmt: skip
-    axes.set_xlim(0, total.max() * 1.2)
-    axes.set_xlabel("memory traffic an image (KiB)")
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-    buffer = report["config"]["mask_bytes"] / 1024
-    axes.set_title(f"bytes moved an image on {report['pe']} with {_kib(buffer)} KiB of mask buffer",
+    _at_ends(axes, total, (f"{value:,.0f} KiB ({value / ours:.2f}×)" for value in total))
+    axes.set_xlim(0, total.max() * 1.25)
+    axes.set_xlabel(f"memory traffic {_run(report)} (KiB)")
+    axes.xaxis.set_major_formatter(FuncFormatter(_kib))
+    buffer = _kib(report["config"]["mask_bytes"] / 1024)
+    axes.set_title(f"bytes moved {_run(report)} on {report['pe']} with {buffer} KiB of mask buffer",
                    loc="left", fontsize=11)  # fmt: skip
     _legend(figure)
     return figure

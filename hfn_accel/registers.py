@@ -11,7 +11,7 @@ from . import program
 from .config import Config, log2
 
 ID = 0x48464E31  # "HFN1"
-MAP_VERSION = 1
+MAP_VERSION = 2
 COUNTER_BITS = 48
 
 
@@ -40,21 +40,27 @@ class ErrorCode(_Documented):
     WRITE_SLVERR = 10, "the bus answered a write with SLVERR"
     WRITE_DECERR = 11, "the bus answered a write with DECERR: nothing at that address"
     BAD_ADDRESS = 12, "PROGRAM_ADDR is no multiple of 4096, or another address none of 64"
+    DEADLOCK = 13, "a descriptor waits for a CONV, POOL or STORE that never comes"
 
 
 class Cause(_Documented):
-    """What a clock of a run is spent on; counts CYCLES_(name)."""
+    """What a clock of a run is spent on; counts CYCLES_(name).
+
+    DESCRIPTOR to LOAD, and STORE in part, are what the fetcher is at while the executor waits for
+    it; the others are what the executor is at.
+    """
 
     IDLE = 0, "nothing runs"
-    DESCRIPTOR = 1, "descriptors are fetched and decoded"
+    DESCRIPTOR = 1, "descriptors are fetched, decoded and handed over"
     PARAMETER = 2, "normalisation parameters are fetched"
     MASK = 3, "masks are fetched"
-    LOAD = 4, "the image is loaded"
+    LOAD = 4, "images or spilled activations are loaded"
     FILL = 5, "a layer's first tile is filled"
     COMPUTE = 6, "a tile is in the array"
     STALL = 7, "the array waits between tiles for a fill"
     DRAIN = 8, "the last results leave the pipeline"
-    STORE = 9, "logits are written to memory"
+    STORE = 9, "activations or logits are written to memory, or that is waited for"
+    POOL = 10, "a max-pooling runs"
 
 
 class ReadClass(IntEnum):
@@ -82,9 +88,9 @@ COUNTERS = {
     "BYTES_DESCRIPTOR": "bytes of descriptors read",
     "BYTES_MASK": "bytes of masks read",
     "BYTES_PARAMETER": "bytes of normalisation parameters read",
-    "BYTES_ACTIVATION_READ": "bytes of images read",
-    "BYTES_ACTIVATION_WRITE": "bytes of logits written",
-    "BYTES_WEIGHT": "bytes of explicit weights read",
+    "BYTES_ACTIVATION_READ": "bytes of images and spilled activations read",
+    "BYTES_ACTIVATION_WRITE": "bytes of logits and spilled activations written",
+    "BYTES_WEIGHT": "bytes of masks with explicit signs read",
     "PLANES": "clocks in which the array got a bit-plane",
 }
 """Name -> meaning of every 64-bit counter, in address order."""
@@ -142,15 +148,17 @@ REGISTERS: tuple[Register, ...] = (
         Field("done", 1, 1, "the last run ended well"),
         Field("error", 2, 1, "the last run stopped with an error"),
         Field("error_code", 8, 8, "why (see Error codes)"),
-        Field("layer", 16, 16, "number of the descriptor in execution, from 0"),
+        Field("layer", 16, 16, "number of the descriptor in execution, from 0, modulo 2^16; "
+              "between runs the last one's"),
     )),
     Register("IRQ_STATUS", 0x018, "W1C", "causes of the interrupt", (
         Field("done", 0, 1, "a run ended well"),
         Field("error", 1, 1, "a run stopped with an error"),
     )),
     Register("PROGRAM_ADDR", 0x020, "RW", "byte address of the program, a multiple of 4096"),
-    Register("INPUT_ADDR", 0x024, "RW", "byte address of the image, a multiple of 64"),
+    Register("INPUT_ADDR", 0x024, "RW", "byte address of the images, a multiple of 64"),
     Register("OUTPUT_ADDR", 0x028, "RW", "byte address of the logits, a multiple of 64"),
+    Register("WORKSPACE_ADDR", 0x02C, "RW", "byte address of the workspace, a multiple of 64"),
     *_counters(0x100),
 )  # fmt: skip
 
@@ -205,7 +213,7 @@ Made from the table in `hfn_accel/registers.py` by
 AXI4-Lite, 12-bit byte addresses, 32-bit words, byte strobes honoured. An address that is not in
 this table answers SLVERR; writes to read-only registers have no effect.
 
-A run: write the three addresses, then CONTROL.start; wait for the interrupt or for STATUS.done or
+A run: write the four addresses, then CONTROL.start; wait for the interrupt or for STATUS.done or
 STATUS.error. After an error write CONTROL.reset, wait for STATUS.busy = 0, and start again.
 
 Counters are 64-bit pairs of which {COUNTER_BITS} bits are implemented; a start clears them, and

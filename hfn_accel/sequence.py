@@ -6,7 +6,8 @@ s(i) is bit i - 1. The bit at address n is s64 after n steps from the ticket's s
 
 A weight's address is `t * 2^36 + co * 2^20 + k` (tensor t, output channel co, k-th weight of the
 channel, `k = (ky * KW + kx) * Cin + ci`); bit 0 is +1 and bit 1 is -1. Any address is reached by
-powers of the step matrix over GF(2), so any weight can be regenerated alone.
+powers of the step matrix over GF(2), so any weight can be regenerated alone. The pattern of
+partially frozen networks is the same with the top address bit set.
 
 See docs/sequence.md for the derivation and the statistical tests.
 """
@@ -24,6 +25,10 @@ TENSOR_LOG2 = 36  # address distance of neighbouring tensors
 MAX_FAN_IN = 1 << CHANNEL_LOG2
 MAX_OUT_CHANNELS = 1 << (TENSOR_LOG2 - CHANNEL_LOG2)
 MAX_TENSORS = 1 << (BITS - 1 - TENSOR_LOG2)  # the top address bit selects the frozen pattern
+PATTERN = 1 << (BITS - 1)  # address distance from signs to the frozen pattern
+PATTERN_BITS = 4  # bits of a weight's number in the pattern
+PATTERN_LOG2 = 18  # address distance of a number's bits
+MAX_PATTERN_FAN_IN = 1 << PATTERN_LOG2
 
 _SEGMENT_LOG2 = 10  # bits generated one after the other; longer rows are split and vectorised
 _MASK = (1 << BITS) - 1
@@ -122,6 +127,11 @@ def tensor_state(state: int, tensor: int, out_channel: int = 0) -> int:
     return jump(state, address(tensor, out_channel, 0))
 
 
+def pattern_state(state: int, tensor: int, out_channel: int = 0) -> int:
+    """The state at which a channel's frozen pattern begins (what a descriptor carries)."""
+    return jump(state, PATTERN + address(tensor, out_channel, 0))
+
+
 def _spread(states: np.ndarray, stride_log2: int, count: int) -> np.ndarray:
     """uint64 (..., n) -> (..., n, count): each state at multiples 0...count-1 of 2^stride_log2."""
     grid = states[..., None]
@@ -132,19 +142,27 @@ def _spread(states: np.ndarray, stride_log2: int, count: int) -> np.ndarray:
     return grid[..., :count]
 
 
-def bits(state: int, tensor: int, out_channels: int, fan_in: int) -> np.ndarray:
-    """Sign bits of a tensor, uint8 (out_channels, fan_in) of 0/1; see `signs`."""
+def _check(state: int, tensor: int, out_channels: int, fan_in: int, max_fan_in: int = MAX_FAN_IN):
     if not 0 < state <= _MASK:
         raise HfnError(f"state must be between 1 and 2^64 - 1, not {state!r}")
     for name, value, low, high in (
         ("tensor", tensor, 0, MAX_TENSORS - 1),
         ("out_channels", out_channels, 1, MAX_OUT_CHANNELS),
-        ("fan_in", fan_in, 1, MAX_FAN_IN),
+        ("fan_in", fan_in, 1, max_fan_in),
     ):
         if not low <= value <= high:
             raise HfnError(f"{name} must be between {low} and {high}, not {value!r}")
-    start = np.array(tensor_state(state, tensor), np.uint64)
-    lanes = _spread(start, CHANNEL_LOG2, out_channels)
+
+
+def bits(state: int, tensor: int, out_channels: int, fan_in: int) -> np.ndarray:
+    """Sign bits of a tensor, uint8 (out_channels, fan_in) of 0/1; see `signs`."""
+    _check(state, tensor, out_channels, fan_in)
+    return _rows(tensor_state(state, tensor), out_channels, fan_in)
+
+
+def _rows(start: int, out_channels: int, fan_in: int) -> np.ndarray:
+    """The bits from state `start` on, uint8 (out_channels, fan_in), row after row 2^20 further."""
+    lanes = _spread(np.array(start, np.uint64), CHANNEL_LOG2, out_channels)
     segments = -(-fan_in // (1 << _SEGMENT_LOG2))
     lanes = _spread(lanes, _SEGMENT_LOG2, segments)
     words = -(-min(fan_in, 1 << _SEGMENT_LOG2) // BITS)
@@ -170,3 +188,19 @@ def signs(state: int, tensor: int, out_channels: int, fan_in: int) -> np.ndarray
     Raises HfnError if an argument is outside the sequence's address space.
     """
     return np.int8(1) - (bits(state, tensor, out_channels, fan_in).view(np.int8) << 1)
+
+
+def pattern(state: int, tensor: int, out_channels: int, fan_in: int) -> np.ndarray:
+    """Numbers 0...15 that tell which weights of a partially frozen tensor are frozen.
+
+    Returns uint8 (out_channels, fan_in): bit j of `[co, k]` is the sequence's bit at
+    2^63 + address(tensor, co, k) + j * 2^18. A weight whose number is below `pruned` is pruned;
+    of the others, one whose number is below `pruned + locked` is locked. Raises HfnError if an
+    argument is outside the address space; `fan_in` is at most 2^18.
+    """
+    _check(state, tensor, out_channels, fan_in, MAX_PATTERN_FAN_IN)
+    numbers = np.zeros((out_channels, fan_in), np.uint8)
+    start = pattern_state(state, tensor)
+    for j in range(PATTERN_BITS):
+        numbers |= _rows(jump(start, j << PATTERN_LOG2), out_channels, fan_in) << j
+    return numbers

@@ -1,78 +1,24 @@
-"""Clocks that blocks take: the numbers and closed forms that RTL, benches and estimator share."""
+"""Clocks that the datapath takes: numbers and closed forms that RTL, benches and estimator share.
+
+The closed forms take descriptor fields by name, integers or NumPy arrays, and return the like.
+"""
 
 import numpy as np
 
-from .config import Config
-
 FILL_CYCLES = 2
-"""A tile's fill takes `rows(tile) + FILL_CYCLES` clocks from the start of the tile before it: one
-for the mask buffer to answer, one for the registers between mask, sign and shadow tile."""
+"""A tile's fill takes its rows' clocks (one each, two with a sign plane) + FILL_CYCLES: one for the
+mask buffer to answer, one for the registers between mask, sign and shadow tile."""
 
 TREE_LEVELS_A_STAGE = 2
 """Adder levels between two register stages of the array's column trees."""
 
-
-def array_latency(rows):
-    """Clocks from a bit-plane at the array to its column sums: one for the input, the rest for
-    the log2(rows) adder levels of a column (arrays too)."""
-    levels = rows.bit_length() - 1 if isinstance(rows, int) else np.frexp(rows)[1] - 1
-    return 1 + -(-levels // TREE_LEVELS_A_STAGE)
-
-
-def bursts(config: Config, address, beats):
-    """AXI bursts of a transfer of `beats` > 0 bus beats from byte `address` on (arrays too)."""
-    size = config.burst_bytes
-    return (address + beats * config.bus_bytes - 1) // size - address // size + 1
-
-
-def read_cycles(config: Config, address, beats, latency):
-    """Clocks of a `ReadDma` from start to the first clock with busy low (arrays too).
-
-    `latency`: clocks from an accepted address to its first beat; then one beat a clock.
-    """
-    return beats + bursts(config, address, beats) * latency + 1
-
-
-def write_cycles(config: Config, address, beats, latency):
-    """Clocks of a `WriteDma` from start to the first clock with busy low (arrays too).
-
-    `latency`: clocks from a burst's last beat to its response; a beat is always at hand.
-    """
-    return beats + bursts(config, address, beats) * (latency + 1) + 1
-
-
-def load_cycles(config: Config, address, pixels, granules, latency):
-    """Clocks of `ReadDma` and `ImageLoader`, started together, until both are idle (arrays too).
-
-    A beat takes D/4 clocks a granule. The loader holds one, so a burst's latency hides behind its
-    processing; a pixel takes 8 clocks a granule, the image's last beat only those in use.
-    """
-    beat_pixels = config.bus_bytes // 4
-    beats = (pixels + beat_pixels - 1) // beat_pixels
-    count = bursts(config, address, beats)
-    beat_cycles = beat_pixels * 8 * granules
-    between = np.maximum(beat_cycles, latency + 1)
-    last = (pixels - (beats - 1) * beat_pixels) * 8 * granules
-    return 2 + latency + (beats - count) * beat_cycles + (count - 1) * between + last
-
-
-PHASE_OVERHEAD = 1
-"""A phase that transfers something ends one clock after the transfer does."""
-
-DECODE_CYCLES = 1
-"""A descriptor is looked at for one clock after it was fetched."""
-
-NEXT_CYCLES = 1
-"""Every descriptor but END is left through one clock that counts it."""
-
 SETUP_CYCLES = 2
 """A layer's blocks are reset in one clock and started in the next, which asks for the first fill;
-the array then gets its first plane `rows + FILL_CYCLES + 1` clocks later."""
+the array then gets its first plane a fill and one clock later."""
 
 RESTART_CYCLES = 2
-"""Tiles begin at least `rows(next tile) + FILL_CYCLES + RESTART_CYCLES` clocks apart: a tile's
-fill is asked for one clock after the first plane of the tile before, and is taken one clock
-before its own first plane."""
+"""Tiles begin at least a fill + RESTART_CYCLES clocks apart: a tile's fill is asked for one clock
+after the first plane of the tile before, and is taken one clock before its own first plane."""
 
 BANK_CYCLES = 1
 """From a plane's address to the plane at the array."""
@@ -86,13 +32,95 @@ PSUM_CYCLES = 2
 REQUANTISE_CYCLES = 4
 """From a group's accumulators to its activations."""
 
+POOL_CYCLES = 3
+"""What POOL takes beyond its planes: the clock of its start, and from its last plane's address to
+its last write."""
 
-def drain_cycles(rows, in_bits, out_bits, residual_bits, groups, period, raw):
-    """Clocks from a layer's last pixel slot to its last write, inclusive (arrays too).
+LOAD_CYCLES = 2
+"""From an image's start to its first pixel in the window, beyond the memory's latency."""
 
-    `residual_bits`: planes of the residual, 1 where there is none; `groups`: C / U; `period`:
-    clocks of a pixel in the last pass; `raw`: accumulators instead of planes are written.
+
+def array_latency(rows):
+    """Clocks from a bit-plane at the array to its column sums: one for the input, the rest for
+    the log2(rows) adder levels of a column (arrays too)."""
+    levels = rows.bit_length() - 1 if isinstance(rows, int) else np.frexp(rows)[1] - 1
+    return 1 + -(-levels // TREE_LEVELS_A_STAGE)
+
+
+def period(fields, groups):
+    """Clocks of a pixel of a CONV in the last pass; `groups` = C / U."""
+    f = fields
+    written = np.where(f["raw"], 0, f["out_bits"])
+    residual = np.where(f["residual"], f["res_bits"], 0)
+    return np.maximum(np.maximum(f["in_bits"], written), np.maximum(residual, groups))
+
+
+def conv_cycles(fields, rows, columns, units) -> dict:
+    """fill, compute, stall and drain of a CONV (docs/architecture.md, Time of a tile): together
+    from the clock of its `setup` to that of its last write, both included.
+
+    A strip holds coats * taps * in_tiles tiles. Its tiles but the last stream X pixels of in_bits
+    clocks, and the tile after each has `last_rows` rows at the end of a tap and R rows elsewhere;
+    its last tile streams X pixels of `period` clocks, and is followed by the first tile of the next
+    strip, except at the very end. Waiting is by how much a stream falls short of the clocks that
+    tiles begin apart at least, which is what the fill of the next one takes.
     """
+    f, groups = fields, columns // units
+    in_bits, in_tiles, strips, width = (
+        f[n] for n in ("in_bits", "in_tiles", "strips", "out_width")
+    )
+    taps = f["coats"] * f["kernel_height"] * f["kernel_width"]
+    last = period(f, groups)
+    single = np.where(in_tiles == 1, 1, 0)
+    row, apart = np.where(f["signs"], 2, 1), FILL_CYCLES + RESTART_CYCLES
+    full, short = rows * row + apart, f["last_rows"] * row + apart
+    first = np.where(single, short, full)  # of a strip
+    to_short = taps - single  # followers within a strip with last_rows rows, and with R rows
+    to_full = taps * in_tiles - 1 - to_short
+
+    def waiting(pixels):
+        """Clocks waited in a strip, and after its last tile."""
+        within = to_full * np.maximum(full - pixels * in_bits, 0)
+        within = within + to_short * np.maximum(short - pixels * in_bits, 0)
+        return within, np.maximum(first - pixels * last, 0)
+
+    within, after = waiting(f["strip_rows"] * width)
+    last_within, last_after = waiting(f["last_strip_rows"] * width)
+    strip_stalls = (strips - 1) * (within + after) + last_within + last_after
+    pixels = ((strips - 1) * f["strip_rows"] + f["last_strip_rows"]) * width
+    return {
+        "fill": SETUP_CYCLES + first - RESTART_CYCLES,
+        "compute": f["out_tiles"] * pixels * ((taps * in_tiles - 1) * in_bits + last),
+        "stall": f["out_tiles"] * strip_stalls - last_after,
+        "drain": drain_cycles(f, rows, groups),
+    }
+
+
+def drain_cycles(fields, rows, groups):
+    """Clocks from a CONV's last pixel slot to its last write, inclusive; `groups` = C / U. A raw
+    layer whose sums stay (`pool` without `close`) takes as long."""
+    f = fields
     sums = BANK_CYCLES + array_latency(rows) + PLANE_CYCLES + PSUM_CYCLES
-    written = np.where(raw, groups, residual_bits + groups + REQUANTISE_CYCLES - 1 + out_bits)
-    return sums + written - (period - in_bits)
+    residual = np.where(f["residual"], f["res_bits"], 1)
+    planes = residual + groups + REQUANTISE_CYCLES - 1 + f["out_bits"]
+    return sums + np.where(f["raw"], groups, planes) - (period(f, groups) - f["in_bits"])
+
+
+def pool_cycles(fields):
+    """Clocks of a POOL from `start` to its last write, both included."""
+    f = fields
+    pixels = f["out_height"] * f["out_width"]
+    return f["granules"] * pixels * f["kernel"] ** 2 * f["bits"] + POOL_CYCLES
+
+
+def load_cycles(fields, latency):
+    """Clocks of `ReadDma` and `ImageLoader`, started together, until both are idle.
+
+    fields: of IMAGE. A word's pixel takes 8 clocks a granule; so many pixels (zeros beside the row
+    included) enter the window one a clock, one of them in the last clock of each word's pixel but
+    a row's last.
+    """
+    f = fields
+    used = (f["out_width"] - 1) * f["stride"] + f["taps"]
+    row = np.maximum(f["pad"] + f["width"], used) + f["out_width"] * (8 * f["granules"] - 1) + 1
+    return LOAD_CYCLES + latency + f["rows"] * row

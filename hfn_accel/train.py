@@ -40,8 +40,9 @@ def arguments(argv=None) -> argparse.Namespace:
     p.add_argument("--dataset", required=True, choices=DATASETS, help="what to classify")
     p.add_argument("--data", metavar="DIR", help="folder of the data set's original files "
                    "(not needed for digits)")  # fmt: skip
-    p.add_argument("--arch", default="32x1,64x2f,128x3f", metavar="WxB[f],...",
-                   help="width x blocks a stage, f: folded (default %(default)s)")  # fmt: skip
+    p.add_argument("--arch", default="32x1,64x2f,128x3f", metavar="WxB[b][f],...",
+                   help="width x blocks a stage, b: of bottlenecks, f: folded; imagenet: before "
+                   "them gives that stem (default %(default)s)")  # fmt: skip
     p.add_argument("--method", default="edge-popup", choices=("edge-popup", "dense"),
                    help="search a supermask, or train the weights for comparison")  # fmt: skip
     p.add_argument("--density", default=0.3, metavar="D", help="fraction of weights that the "

@@ -1,40 +1,35 @@
 """The core: AXI4 master, AXI4-Lite slave, interrupt, and everything between them."""
 
-from amaranth.hdl import Array as HdlArray
 from amaranth.hdl import Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
+from amaranth.lib.wiring import In, Out
 
-from hfn_accel.config import Config, log2
-from hfn_accel.registers import ReadClass
+from hfn_accel.config import Config
+from hfn_accel.program import Opcode
+from hfn_accel.units import unit_bits
 
 from . import axi
-from .accumulate import PlaneAccumulator
-from .array import Array
+from .banks import Banks
+from .control import Control
+from .datapath import Datapath
 from .loader import ImageLoader
+from .mask_decoder import MaskDecoder
+from .max_pool import MaxPool
 from .memory import SplitMemory
-from .postprocess import PostProcessor
-from .psum import PartialSums
-from .read_dma import ReadDma
 from .registers import Registers
 from .results import ResultStore
-from .sequencer import Sequencer
-from .streamer import Streamer, plane_tag
-from .tile_filler import TileFiller
-from .write_dma import WriteDma
-
-BANKS = 3
 
 
 class Accelerator(wiring.Component):
     """Top module `hfn_accel`.
 
     Ports: `m_axi_*` (AXI4 master), `s_axil_*` (AXI4-Lite slave), `irq`. With `trace`, five more
-    outputs show every write of C lanes into an activation bank, for simulation: `trace_valid`,
-    `trace_bank`, `trace_addr` (units of C lanes), `trace_data`, `trace_layer` (descriptor index).
+    outputs show every write of C lanes by a CONV or POOL into an activation bank, for simulation:
+    `trace_valid`, `trace_bank`, `trace_addr` (units of C lanes), `trace_data`, `trace_layer`
+    (descriptor index).
 
-    A reset through the control register ends transfers in flight by the rules of AXI, then resets
-    everything but the registers.
+    A reset through the control register, and an error, end transfers in flight by the rules of
+    AXI, then reset everything but the registers.
     """
 
     def __init__(self, config: Config, trace: bool = False):
@@ -49,207 +44,115 @@ class Accelerator(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self.config
-        r, c, d = config.rows, config.columns, config.axi_data_width
+        width, columns = config.axi_data_width, config.columns
 
         m.submodules.registers = registers = Registers(config)
+        m.submodules.control = control = Control(config)
         axi.forward(m, self, registers, axi.register_ports())
+        for ports in control.masters:
+            axi.forward(m, self, control, ports)
         m.d.comb += self.irq.eq(registers.irq)
-        m.submodules.read_dma = reader = ReadDma(config)
-        m.submodules.write_dma = writer = WriteDma(config)
-        axi.forward(m, self, reader, self.masters[0])
-        axi.forward(m, self, writer, self.masters[1])
-
-        # ---- soft reset: bus transfers end first
-        aborting, clear = Signal(), Signal()
-        with m.If(registers.reset):
-            m.d.sync += aborting.eq(1)
-        with m.If(aborting):
-            m.d.comb += [reader.abort.eq(1), writer.abort.eq(1),
-                         clear.eq(~reader.busy & ~writer.busy)]  # fmt: skip
-        with m.If(clear):
-            m.d.sync += aborting.eq(0)
+        for name, port in Control.RUN.items():
+            ours, theirs = getattr(control, name), getattr(registers, name)
+            m.d.comb += ours.eq(theirs) if port.flow == In else theirs.eq(ours)
 
         def place(name, component):
-            m.submodules[name] = ResetInserter(clear)(component)
+            m.submodules[name] = ResetInserter(control.clear)(component)
             return component
 
-        sequencer = place("sequencer", Sequencer(config))
-        conv, load = sequencer.conv, sequencer.load
+        # ---- memory to masks, parameters, images
+        loader = place("loader", ImageLoader(config))
+        decoder = place("mask_decoder", MaskDecoder(config))
+        masks = SplitMemory(8 * config.mask_bytes, (unit_bits(config), width), columns)
+        parameters = SplitMemory(64 * config.parameter_channels, (width,), 64 * config.units)
+        m.submodules.mask_buffer, m.submodules.parameter_buffer = masks, parameters
         m.d.comb += [
-            sequencer.start.eq(registers.start & ~aborting),
-            *(getattr(sequencer, n).eq(getattr(registers, n))
-              for n in ("program_address", "input_address", "output_address")),
-            registers.busy.eq(sequencer.busy | aborting),
-            registers.done.eq(sequencer.done & ~aborting),
-            registers.error.eq(sequencer.failed & ~aborting),
-            registers.error_code.eq(sequencer.error_code),
-            registers.layer.eq(sequencer.layer),
-            registers.cause.eq(sequencer.cause),
-            registers.read_class.eq(sequencer.read_class),
-            registers.read_beat.eq(reader.o_valid & reader.o_ready),
-            reader.start.eq(sequencer.read_start & ~aborting),
-            reader.address.eq(sequencer.read_address),
-            reader.beats.eq(sequencer.read_beats),
-            sequencer.read_busy.eq(reader.busy),
-            sequencer.read_error.eq(reader.error),
-            sequencer.data_valid.eq(reader.o_valid & reader.o_ready),
-            sequencer.data.eq(reader.o_data),
-            writer.start.eq(sequencer.write_start & ~aborting),
-            writer.address.eq(sequencer.write_address),
-            writer.beats.eq(sequencer.write_beats),
-            sequencer.write_busy.eq(writer.busy),
-            sequencer.write_error.eq(writer.error),
+            loader.start.eq(control.image_start),
+            loader.abort.eq(control.abort),
+            loader.image.eq(control.image),
+            loader.i_valid.eq(control.image_valid),
+            loader.i_data.eq(control.data),
+            control.image_ready.eq(loader.i_ready),
+            control.image_busy.eq(loader.busy),
+            decoder.start.eq(control.mask_start),
+            decoder.abort.eq(control.abort),
+            decoder.conv.eq(control.fetched),
+            decoder.i_valid.eq(control.mask_valid),
+            decoder.i_data.eq(control.data),
+            decoder.i_last.eq(control.last),
+            control.mask_ready.eq(decoder.i_ready),
+            control.mask_busy.eq(decoder.busy),
+            *(getattr(masks, n).eq(getattr(decoder, n)) for n in (
+                "w_en", "w_wide", "w_addr", "w_data")),
+            parameters.w_en.eq(control.parameter_valid),
+            parameters.w_addr.eq(control.place),
+            parameters.w_data.eq(control.data),
         ]  # fmt: skip
 
-        # ---- masks and parameters: from memory into their buffers
-        def arriving(read_class):
-            return reader.o_valid & (sequencer.read_class == read_class)
-
-        def fill(name, buffer, valid, base):
-            m.submodules[name] = buffer
-            beat = Signal.like(buffer.w_addr)
-            m.d.comb += [buffer.w_en.eq(valid), buffer.w_data.eq(reader.o_data),
-                         buffer.w_addr.eq(base + beat)]  # fmt: skip
-            with m.If(valid):
-                m.d.sync += beat.eq(beat + 1)
-            with m.If(sequencer.setup | clear):
-                m.d.sync += beat.eq(0)
-            return buffer
-
-        masks = fill("mask_buffer", SplitMemory(8 * config.mask_bytes, write_width=d, read_width=c),
-                     arriving(ReadClass.MASK), conv.mask_base)  # fmt: skip
-        parameters = fill(
-            "parameter_buffer",
-            SplitMemory(64 * config.parameter_channels, write_width=d,
-                        read_width=64 * config.units),
-            arriving(ReadClass.PARAMETER), 0,
-        )  # fmt: skip
-
-        # ---- image in, logits out
-        loader = place("loader", ImageLoader(config))
+        # ---- what computes
+        datapath = place("datapath", Datapath(config))
+        pool = place("max_pool", MaxPool(config))
         results = place("results", ResultStore(config))
         m.d.comb += [
-            loader.start.eq(sequencer.load_start),
-            loader.abort.eq(aborting),
-            loader.channels.eq(load.channels),
-            loader.granules.eq(load.granules),
-            loader.pixels.eq(load.pixels),
-            loader.group_stride.eq(load.group_stride),
-            loader.i_valid.eq(arriving(ReadClass.ACTIVATION)),
-            loader.i_data.eq(reader.o_data),
-            reader.o_ready.eq(
-                Mux(sequencer.read_class == ReadClass.ACTIVATION, loader.i_ready, 1) | aborting
-            ),
-            sequencer.load_busy.eq(loader.busy),
-            results.start.eq(sequencer.store_start),
-            results.words.eq(conv.out_channels),
-            writer.i_valid.eq(results.o_valid),
-            writer.i_data.eq(results.o_data),
-            writer.i_strb.eq(results.o_strb),
-            results.o_ready.eq(writer.i_ready),
-            registers.write_beat.eq(results.o_valid & writer.i_ready),
-            registers.write_bytes.eq(results.o_bytes),
-        ]
-
-        # ---- the datapath, in the order in which a plane passes it
-        streamer = place("streamer", Streamer(config))
-        filler = place("filler", TileFiller(config))
-        m.submodules.array = array = Array(r, c)
-        planes = place("planes", PlaneAccumulator(r, c, config.accumulator_bits))
-        value_width = planes.o_values.shape().elem_shape.width
-        psum = place("psum", PartialSums(config, value_width))
-        post = place("post", PostProcessor(config))
-        m.d.comb += [
-            sequencer.active.eq(streamer.active),
-            sequencer.finished.eq(streamer.finished),
-            sequencer.drained.eq(post.done),
-            streamer.layer.eq(conv),
-            streamer.period.eq(sequencer.period),
-            streamer.start.eq(sequencer.stream),
-            streamer.filled.eq(filler.ready),
-            filler.go.eq(streamer.go),
-            filler.setup.eq(sequencer.setup),
-            filler.taps.eq(conv.kernel * conv.kernel),
-            *(getattr(filler, n).eq(conv[n]) for n in (
-                "sign_state", "in_tiles", "last_rows", "strips", "out_tiles", "mask_base")),
-            masks.r_addr.eq(filler.mask_addr),
-            filler.mask_data.eq(masks.r_data),
-            *(getattr(array, n).eq(getattr(filler, n)) for n in (
-                "clear", "row_en", "row_index", "row_mask", "row_sign")),
+            *(getattr(datapath, n).eq(getattr(control, n)) for n in (
+                "conv", "period", "setup", "stream")),
+            *(getattr(control, n).eq(getattr(datapath, n)) for n in (
+                "active", "finished", "drained")),
+            registers.plane.eq(datapath.plane),
+            masks.r_addr.eq(datapath.mask_addr),
+            datapath.mask_data.eq(masks.r_data),
+            parameters.r_addr.eq(datapath.parameter_addr),
+            datapath.parameter_data.eq(parameters.r_data),
+            pool.layer.eq(control.pool),
+            pool.start.eq(control.pool_start),
+            control.pooled.eq(pool.done),
+            results.write_en.eq(datapath.result_en),
+            results.write_address.eq(datapath.result_address),
+            results.write_data.eq(datapath.result_data),
+            results.start.eq(control.result_start),
+            results.words.eq(control.conv.out_channels),
+            *(getattr(control, f"result_{n}").eq(getattr(results, f"o_{n}")) for n in (
+                "valid", "data", "strb", "bytes")),
+            results.o_ready.eq(control.result_ready),
         ]  # fmt: skip
 
-        # clock 1: the bank answers; clocks 2...: array; then planes, partial sums
-        tags = [streamer.tag]
-        for i in range(1 + array.LATENCY + planes.LATENCY):
-            tags.append(Signal(plane_tag(config), name=f"tag_{i + 1}"))
-            m.d.sync += tags[-1].eq(tags[-2])
-        at_array, at_planes, at_psum = tags[1], tags[1 + array.LATENCY], tags[-1]
-        with m.If(clear):
-            m.d.sync += [t.valid.eq(0) for t in tags[1:]]
-        source = Signal(r)
+        # ---- activation banks; CONV and POOL name theirs in the same bits
+        conv = control.conv
+        pooling = Signal()
+        m.submodules.banks = banks = Banks(config)
         m.d.comb += [
-            array.swap.eq(at_array.swap & at_array.valid),
-            array.x.eq(Mux(at_array.valid & ~at_array.pad, source, 0)),
-            planes.i_sums.eq(array.sums),
-            planes.i_valid.eq(at_planes.valid),
-            planes.i_first.eq(at_planes.first),
-            planes.i_last.eq(at_planes.last),
-            psum.i_valid.eq(planes.o_valid),
-            psum.i_address.eq(at_psum.psum_address),
-            psum.i_first.eq(at_psum.psum_first),
-            psum.i_emit.eq(at_psum.emit),
-            psum.i_end.eq(at_psum.end),
-            psum.i_final.eq(at_psum.final),
-            psum.i_values.eq(planes.o_values),
-            registers.plane.eq(streamer.tag.valid),
-            post.layer.eq(conv),
-            post.start.eq(sequencer.setup),
-            post.i_early.eq(psum.o_early),
-            post.i_early_end.eq(psum.o_early_end),
-            post.i_valid.eq(psum.o_valid),
-            post.i_end.eq(psum.o_end),
-            post.i_final.eq(psum.o_final),
-            post.i_values.eq(psum.o_values),
-            parameters.r_addr.eq(post.parameter_address),
-            post.parameter_data.as_value().eq(parameters.r_data),
-            results.write_en.eq(post.result_en),
-            results.write_address.eq(post.result_address),
-            results.write_data.eq(post.result_data),
-        ]  # fmt: skip
-
-        # ---- activation banks: whole words are read; source and residual take their part of them
-        source_word, source_part = split(streamer.address, config.group // r)
-        residual_word, residual_part = split(post.residual_address, config.group // c)
-        words = []
-        for i in range(BANKS):
-            bank = SplitMemory(8 * config.activation_bytes, write_width=c, read_width=config.group)
-            m.submodules[f"bank{i}"] = bank
-            m.d.comb += [
-                bank.r_addr.eq(Mux(conv.src_bank == i, source_word, residual_word)),
-                bank.w_en.eq((post.write_en & (conv.dst_bank == i))
-                             | (loader.w_en & (load.dst_bank == i))),
-                bank.w_addr.eq(Mux(loader.w_en, loader.w_addr, post.write_address)),
-                bank.w_data.eq(Mux(loader.w_en, loader.w_data, post.write_data)),
-            ]  # fmt: skip
-            words.append(bank.r_data)
-        part_of_source, part_of_residual = Signal.like(source_part), Signal.like(residual_part)
-        m.d.sync += [part_of_source.eq(source_part), part_of_residual.eq(residual_part)]
-        m.d.comb += [
-            source.eq(HdlArray(words)[conv.src_bank].word_select(part_of_source, r)),
-            post.residual_data.eq(HdlArray(words)[conv.res_bank].word_select(part_of_residual, c)),
+            pooling.eq(conv.opcode == Opcode.POOL),
+            banks.pooling.eq(pooling),
+            banks.source_bank.eq(conv.src_bank),
+            banks.source_addr.eq(datapath.source_addr),
+            datapath.source_data.eq(banks.source_data),
+            banks.columns_bank.eq(Mux(pooling, conv.src_bank, conv.res_bank)),
+            banks.columns_addr.eq(Mux(pooling, pool.source_address, datapath.residual_addr)),
+            datapath.residual_data.eq(banks.columns_data),
+            pool.source_data.eq(banks.columns_data),
+            banks.store_en.eq(control.storing),
+            banks.store_bank.eq(control.store_bank),
+            banks.store_addr.eq(control.store_place),
+            control.store_data.eq(banks.store_data),
+            banks.write_bank.eq(conv.dst_bank),
+            banks.write_en.eq(Mux(pooling, pool.write_en, datapath.write_en)),
+            banks.write_addr.eq(Mux(pooling, pool.write_address, datapath.write_addr)),
+            banks.write_data.eq(Mux(pooling, pool.write_data, datapath.write_data)),
+            banks.image_en.eq(loader.w_en),
+            banks.image_bank.eq(control.image.bank),
+            banks.image_addr.eq(loader.w_addr),
+            banks.image_data.eq(loader.w_data),
+            banks.load_en.eq(control.load_valid),
+            banks.load_bank.eq(control.load_bank),
+            banks.load_addr.eq(control.place),
+            banks.load_data.eq(control.data),
         ]
         if self.trace:
             m.d.comb += [
-                self.trace_valid.eq(post.write_en | loader.w_en),
-                self.trace_bank.eq(Mux(loader.w_en, load.dst_bank, conv.dst_bank)),
-                self.trace_addr.eq(Mux(loader.w_en, loader.w_addr, post.write_address)),
-                self.trace_data.eq(Mux(loader.w_en, loader.w_data, post.write_data)),
-                self.trace_layer.eq(sequencer.layer),
+                self.trace_valid.eq(banks.write_en),
+                self.trace_bank.eq(banks.write_bank),
+                self.trace_addr.eq(banks.write_addr),
+                self.trace_data.eq(banks.write_data),
+                self.trace_layer.eq(control.index),
             ]
         return m
-
-
-def split(address, parts: int):
-    """Word and part of a linear address."""
-    bits = log2(parts)
-    return address[bits:], address[:bits]

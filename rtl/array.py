@@ -11,13 +11,15 @@ from hfn_accel.timing import array_latency
 from .tree import add, count_latency, count_ones, delay
 
 
-def column_sums(x, mask, sign) -> np.ndarray:
-    """Sums of one bit-plane: sum over r of x[r] * w[r, c], w being 0 without mask, -1 with sign.
+def column_sums(x, negative, mask, sign) -> np.ndarray:
+    """Sums of one bit-plane: sum over r of (x[r] - negative[r]) * w[r, c], w being 0 without mask,
+    -1 with sign.
 
-    x (..., rows), mask and sign (rows, columns), all 0 or 1; returns int64 (..., columns).
+    x and negative (..., rows), mask and sign (rows, columns), all 0 or 1; returns int64
+    (..., columns).
     """
-    x, mask, sign = (np.asarray(a, np.int64) for a in (x, mask, sign))
-    return x @ (mask * (1 - 2 * sign))
+    x, negative, mask, sign = (np.asarray(a, np.int64) for a in (x, negative, mask, sign))
+    return (x - negative) @ (mask * (1 - 2 * sign))
 
 
 def sums_layout(rows: int, columns: int) -> ArrayLayout:
@@ -26,10 +28,12 @@ def sums_layout(rows: int, columns: int) -> ArrayLayout:
 
 
 class Array(wiring.Component):
-    """sums[c] = sum over r of x[r] * w[r][c], with w -1, 0 or +1 by mask and sign (1 is -1).
+    """sums[c] = sum over r of (x[r] - negative[r]) * w[r][c], w -1, 0 or +1 by mask and sign.
 
-    `rows` lanes, a power of two. Latency: `sums` are those of the `x` of LATENCY clocks before
-    (`array_latency(rows)`); one bit-plane a clock, without flow control.
+    A lane counts +1 with `x`, -1 with `negative`, 0 with neither; never both. A sign of 1 is -1.
+
+    `rows` lanes, a power of two. Latency: `sums` are those of the `x` and `negative` of LATENCY
+    clocks before (`array_latency(rows)`); one bit-plane a clock, without flow control.
 
     Weights: `row_en` writes row `row_index` of the shadow tile from `row_mask` and `row_sign`;
     `clear` zeroes the mask of all rows except one written in the same clock. `swap` makes the
@@ -55,14 +59,15 @@ class Array(wiring.Component):
                 "row_sign": In(columns),
                 "swap": In(1),
                 "x": In(rows),
+                "negative": In(rows),
                 "sums": Out(sums_layout(rows, columns)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        lanes = Signal(self.rows, reset_less=True)
-        m.d.sync += lanes.eq(self.x)
+        lanes, flips = (Signal(self.rows, name=n, reset_less=True) for n in ("lanes", "flips"))
+        m.d.sync += [lanes.eq(self.x | self.negative), flips.eq(self.negative)]
 
         slices = []  # p and ~n of every row
         for r in range(self.rows):
@@ -76,14 +81,15 @@ class Array(wiring.Component):
                 m.d.sync += shadow_mask.eq(0)
             with m.If(self.swap):
                 m.d.sync += [mask.eq(shadow_mask), sign.eq(shadow_sign)]
-            product, plus, not_minus = (
+            product, minus, plus, not_minus = (
                 Signal(self.columns, name=f"{name}_{r}")
-                for name in ("product", "plus", "not_minus")
+                for name in ("product", "minus", "plus", "not_minus")
             )
             m.d.comb += [
                 product.eq(mask & lanes[r].replicate(self.columns)),
-                plus.eq(product & ~sign),
-                not_minus.eq(~(product & sign)),
+                minus.eq(sign ^ flips[r].replicate(self.columns)),
+                plus.eq(product & ~minus),
+                not_minus.eq(~(product & minus)),
             ]
             slices += [plus, not_minus]
 

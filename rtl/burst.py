@@ -8,7 +8,7 @@ from hfn_accel.config import Config, log2
 
 
 def split_bursts(config: Config, address: int, beats: int) -> list[tuple[int, int]]:
-    """(address, beats) of every burst: what `BurstSplitter` gives, `timing.bursts` of them."""
+    """(address, beats) of every burst: what `BurstSplitter` gives."""
     result = []
     while beats:
         count = min(beats, (config.burst_bytes - address % config.burst_bytes) // config.bus_bytes)
@@ -18,12 +18,13 @@ def split_bursts(config: Config, address: int, beats: int) -> list[tuple[int, in
 
 
 class BurstSplitter(wiring.Component):
-    """Bursts that never cross a multiple of `config.burst_bytes`.
+    """Bursts that never cross a multiple of `config.burst_bytes`, and the beats that they carry.
 
     `start` takes `address` (bytes, a multiple of the bus width) and `beats` (> 0). From the next
-    clock on `burst_address` and `burst_length` (beats - 1) describe the next burst; `issue` says
-    that it was asked for. From then on `final` says that it is the transfer's last, and `last`
-    that its next data beat is its last; `beat` counts one. The next burst shows meanwhile.
+    clock on, while `more`, `burst_address` and `burst_length` (beats - 1) describe the next burst;
+    `issue` says that it was asked for. Any number may be, while beats of earlier ones are to come:
+    `open` says that of those asked for some are; `beat` counts one, `last` says that it is its
+    burst's last, and `final` that it is the transfer's.
     """
 
     def __init__(self, config: Config):
@@ -34,8 +35,10 @@ class BurstSplitter(wiring.Component):
             "beats": In(24),
             "issue": In(1),
             "beat": In(1),
+            "more": Out(1),
             "burst_address": Out(32),
             "burst_length": Out(8),
+            "open": Out(1),
             "last": Out(1),
             "final": Out(1),
         })  # fmt: skip
@@ -46,26 +49,31 @@ class BurstSplitter(wiring.Component):
         burst_bits = log2(self.config.burst_bytes) - beat_bits
 
         position = Signal(32 - beat_bits)  # where the next burst begins, in beats
-        left = Signal(24)  # beats that no burst asked for yet - 1
+        unasked = Signal(24)  # beats that no burst asked for yet
+        place = Signal(burst_bits)  # of the next beat
+        uncome = Signal(24)  # beats to come
         to_boundary = Signal(burst_bits)  # beats to the next boundary - 1
-        more = Signal()  # the next burst is not the last
-        count = Signal(burst_bits)  # beats of the burst in flight - 1
         m.d.comb += [
             to_boundary.eq(~position[:burst_bits]),
-            more.eq(left > to_boundary),
-            self.burst_length.eq(Mux(more, to_boundary, left)),
+            self.more.eq(unasked != 0),
+            self.burst_length.eq(Mux(unasked > to_boundary, to_boundary, unasked - 1)),
             self.burst_address.eq(position << beat_bits),
-            self.last.eq(count == 0),
+            self.open.eq(unasked != uncome),
+            self.final.eq(uncome == 1),
+            self.last.eq(self.final | place.all()),
         ]
-        with m.If(self.start):
-            m.d.sync += [position.eq(self.address >> beat_bits), left.eq(self.beats - 1)]
-        with m.If(self.beat):
-            m.d.sync += count.eq(count - 1)
         with m.If(self.issue):
             m.d.sync += [
-                count.eq(self.burst_length),
-                self.final.eq(~more),
-                left.eq(left - self.burst_length - 1),
+                unasked.eq(unasked - self.burst_length - 1),
                 position.eq(position + self.burst_length + 1),
+            ]
+        with m.If(self.beat):
+            m.d.sync += [uncome.eq(uncome - 1), place.eq(place + 1)]
+        with m.If(self.start):
+            m.d.sync += [
+                position.eq(self.address >> beat_bits),
+                place.eq(self.address >> beat_bits),
+                unasked.eq(self.beats),
+                uncome.eq(self.beats),
             ]
         return m

@@ -1,137 +1,185 @@
 """Image bytes from memory to bit-planes in an activation bank."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
 from hfn_accel.images import PIXEL_BYTES
 
+from .descriptor import IMAGE
+
 PLANES = 8
+MAX_TAPS = 7
+PIXEL = 8 * PIXEL_BYTES
 
 
-def load_image(config: Config, image: bytes, channels: int, group_stride: int) -> dict[int, int]:
-    """Linear bank address -> C lanes: what `ImageLoader` writes for whole pixels of 4 bytes."""
-    columns, parts = config.columns, config.group // config.columns
+def load_image(config: Config, pixels, fields: dict[str, int]) -> dict[int, int]:
+    """Linear bank address -> C lanes: what `ImageLoader` writes.
+
+    pixels: `rows` * `width` of `fields` (IMAGE), each a sequence of 4 bytes.
+    """
+    f, columns, parts = fields, config.columns, config.group // config.columns
     words = {}
-    for pixel in range(len(image) // PIXEL_BYTES):
-        values = image[pixel * PIXEL_BYTES :][:channels]
-        for granule in range(-(-channels // columns)):
-            lanes = values[granule * columns :][:columns]
-            for plane in range(PLANES):
-                word = granule // parts * group_stride + pixel * PLANES + plane
-                words[word * parts + granule % parts] = sum(
-                    (value >> (PLANES - 1 - plane) & 1) << lane for lane, value in enumerate(lanes)
-                )
+    for y in range(f["rows"]):
+        row = pixels[y * f["width"] : (y + 1) * f["width"]]
+        for x in range(f["out_width"]):
+            lanes = []
+            for tap in range(f["taps"]):
+                from_x = x * f["stride"] + tap - f["pad"]
+                inside = 0 <= from_x < f["width"]
+                lanes += [int(v) if inside else 0 for v in row[from_x * inside][: f["channels"]]]
+            for granule in range(f["granules"]):
+                values = lanes[granule * columns :][:columns]
+                for plane in range(PLANES):
+                    word = f["base"] + granule // parts * f["group_stride"]
+                    word += (y * f["out_width"] + x) * PLANES + plane
+                    word = word % config.bank_words * parts + granule % parts
+                    words[word] = sum(
+                        (v >> (PLANES - 1 - plane) & 1) << i for i, v in enumerate(values)
+                    )
     return words
 
 
 class ImageLoader(wiring.Component):
     """Turns the stream of a `ReadDma` into writes of an activation bank (see docs/architecture.md).
 
-    `start` (a pulse while not busy) takes `channels` (1 to 4), `granules` = ceil(channels / C),
-    `pixels` (> 0) and `group_stride` (words from one channel group to the next). `busy` is high
-    from the clock after `start` to the clock of the last write, inclusive.
+    `start` (a pulse while not busy) with `image`, the IMAGE descriptor, held until not busy: `taps`
+    1 to MAX_TAPS, `channels` 1 to 4, `stride` 1 or 2, the counts > 0. `busy` is high from the clock
+    after `start` to the clock of the last write or of the last pixel taken, inclusive.
 
-    A pixel is 4 bytes, channel c in byte c, 8 bits a channel; a beat holds D / 32 pixels, of which
-    those behind the image's last are ignored. Every clock in which a beat is held writes C lanes
-    at `w_addr` (linear, in units of C lanes): pixel after pixel, in it granule after granule, in
-    it plane after plane, most significant first; lanes from `channels` on are 0. So a beat takes
-    `D / 4 * granules` clocks; it is accepted on the last clock of the one before it, without a
-    bubble. A whole image takes `timing.load_cycles` clocks. `abort` leaves the rest out: idle on
+    A pixel is 4 bytes, channel c in byte c, 8 bits a channel; a beat (`i_valid`, `i_ready`,
+    `i_data`) holds D / 32 pixels, of which those behind the image's last are ignored. Pixels, and
+    zeros beside the row, enter a window of `taps` pixels one a clock. When it is complete, 8 clocks
+    a granule write C lanes each at `w_addr` (linear, in units of C lanes): pixel after pixel, in
+    it granule after granule, in it plane after plane, most significant first; lanes from
+    `taps * channels` on are 0. The next pixel enters in the last of these clocks, except behind a
+    row's last. Each row begins with an empty window, once its first pixel is at hand; pixels that
+    nothing needs are skipped, one a clock.
+
+    A beat is accepted in the clock in which the last pixel of the one before enters, without a
+    bubble: a whole image takes `timing.load_cycles` clocks. `abort` leaves the rest out: idle on
     the next clock (after a bus error the missing beats never come).
     """
 
     def __init__(self, config: Config):
         self.config = config
         super().__init__({
-            "start": In(1),
-            "channels": In(3),
-            "granules": In(3),
-            "pixels": In(20),
-            "group_stride": In(20),
-            "abort": In(1),
-            "i_valid": In(1),
-            "i_data": In(config.axi_data_width),
-            "i_ready": Out(1),
-            "w_en": Out(1),
-            "w_addr": Out(log2(config.activation_bytes * 8 // config.columns)),
+            "start": In(1), "image": In(IMAGE), "abort": In(1), "busy": Out(1),
+            "i_valid": In(1), "i_data": In(config.axi_data_width), "i_ready": Out(1),
+            "w_en": Out(1), "w_addr": Out(log2(config.activation_bytes * 8 // config.columns)),
             "w_data": Out(config.columns),
-            "busy": Out(1),
         })  # fmt: skip
 
     def elaborate(self, platform):
         m = Module()
+        image = self.image
         columns, parts = self.config.columns, self.config.group // self.config.columns
         beat_pixels = self.config.bus_bytes // PIXEL_BYTES
 
-        channels = Signal(3)
-        last_granule = Signal(2)
-        group_stride = Signal(20)
-        left = Signal(20)  # pixels after this one
-        beat = Signal(self.config.axi_data_width)  # this pixel in the lowest 4 bytes
+        beat = Signal(self.config.axi_data_width)  # the next pixel in the lowest 4 bytes
         beat_left = Signal(range(beat_pixels))
         full = Signal()
-
-        plane = Signal(range(PLANES))
-        granule = Signal(2)
-        pixel = Signal(20)
-        group = Signal(20)  # words before the granule's group
-        end_granule, end_pixel, end_beat, end_image = (
-            Signal(name=f"end_{name}") for name in ("granule", "pixel", "beat", "image")
-        )
+        index, limit = Signal(14), Signal(14)  # of the padded row: the next pixel, the row's end
+        row, column = Signal(12), Signal(12)
+        missing = Signal(4)  # pixels to enter before the window is complete
+        writing = Signal()  # it is
+        skipping = Signal()  # the row's words are written, its last pixels are still to be taken
+        plane, granule = Signal(range(PLANES)), Signal(range(PIXEL_BYTES * MAX_TAPS))
+        last_column, last_row, beyond, end_granule, end_word, end_row, enter, take, last = (
+            Signal(name=n) for n in ("last_column", "last_row", "beyond", "end_granule",
+                                     "end_word", "end_row", "enter", "take", "last")
+        )  # fmt: skip
         m.d.comb += [
-            end_granule.eq(full & (plane == PLANES - 1)),
-            end_pixel.eq(end_granule & (granule == last_granule)),
-            end_image.eq(end_pixel & (left == 0)),
-            end_beat.eq(end_pixel & (beat_left == 0)),
-            self.i_ready.eq(self.busy & (~full | (end_beat & ~end_image))),
-        ]
+            limit.eq(image.pad + image.width),
+            last_column.eq(column == image.out_width - 1),
+            last_row.eq(row == image.rows - 1),
+            beyond.eq(index >= limit),
+            end_granule.eq(writing & (plane == PLANES - 1)),
+            end_word.eq(end_granule & (granule == image.granules - 1)),
+            enter.eq(self.busy & (~writing | (end_word & ~last_column)) & (full | beyond)),
+            take.eq(enter & (index >= image.pad) & ~beyond),
+            last.eq(take & (index == limit - 1)),  # of the row
+            end_row.eq(Mux(skipping, last, end_word & last_column & beyond)),
+            self.i_ready.eq(
+                self.busy & Mux(full, take & (beat_left == 0) & ~(last & last_row),
+                                ~(beyond & last_row))
+            ),
+        ]  # fmt: skip
 
-        # A channel's byte turns left by one bit a clock, so that its current plane is always the
-        # top bit, and stands as it was after 8 clocks.
-        values = [beat[8 * c : 8 * c + 8] for c in range(PIXEL_BYTES)]
-        with m.If(full):
-            m.d.sync += [value.eq(value.rotate_left(1)) for value in values]
-        with m.If(end_pixel):
-            m.d.sync += [beat.eq(beat >> 8 * PIXEL_BYTES), beat_left.eq(beat_left - 1)]
-        with m.If(end_beat | end_image):
-            m.d.sync += full.eq(0)
+        # ---- pixels into the window
+        with m.If(take):
+            m.d.sync += [beat.eq(beat >> PIXEL), beat_left.eq(beat_left - 1)]
+            with m.If(beat_left == 0):
+                m.d.sync += full.eq(0)
         with m.If(self.i_valid & self.i_ready):
             m.d.sync += [beat.eq(self.i_data), beat_left.eq(beat_pixels - 1), full.eq(1)]
 
-        with m.If(full):
+        # A channel's byte turns left by one bit a clock, so that its current plane is always the
+        # top bit, and stands as it was after 8 clocks.
+        window = Signal(PIXEL * MAX_TAPS)
+        values = [window.word_select(i, 8) for i in range(PIXEL_BYTES * MAX_TAPS)]
+        turned, entered = Signal.like(window), Signal(PIXEL)
+        m.d.comb += [
+            turned.eq(Mux(writing, Cat(v.rotate_left(1) for v in values), window)),
+            entered.eq(Mux(take, beat[:PIXEL], 0)),
+        ]
+        with m.If(enter):
+            m.d.sync += window.eq(Cat(
+                Mux(image.taps - 1 == tap, entered, (turned >> PIXEL).word_select(tap, PIXEL))
+                for tap in range(MAX_TAPS)
+            ))  # fmt: skip
+        with m.Else():
+            m.d.sync += window.eq(turned)
+
+        # ---- where it is
+        with m.If(enter):
+            m.d.sync += [index.eq(index + 1), missing.eq(missing - 1)]
+            with m.If((missing == 1) & ~skipping):
+                m.d.sync += writing.eq(1)
+        with m.If(writing):
             m.d.sync += plane.eq(plane + 1)
+        with m.If(end_word):
+            m.d.sync += [missing.eq(image.stride - enter), column.eq(column + 1),
+                         writing.eq(enter & (image.stride == 1))]  # fmt: skip
+            with m.If(last_column):
+                m.d.sync += [column.eq(0), skipping.eq(~beyond)]
+        with m.If(end_row):
+            m.d.sync += [index.eq(0), row.eq(row + 1), skipping.eq(0), missing.eq(image.taps)]
+            with m.If(last_row):
+                m.d.sync += self.busy.eq(0)
+        with m.If(self.abort):
+            m.d.sync += [self.busy.eq(0), full.eq(0), writing.eq(0)]
+        with m.If(self.start):
+            m.d.sync += [
+                *(s.eq(0) for s in (full, index, row, column, skipping, plane, window)),
+                missing.eq(image.taps), self.busy.eq(1),
+            ]  # fmt: skip
+
+        # ---- planes out
+        place = Signal(log2(self.config.bank_words))  # the pixel's first word of the first group
+        group = Signal.like(place)  # words before the granule's group
         with m.If(end_granule):
             m.d.sync += granule.eq(granule + 1)
             with m.If((granule & (parts - 1)) == parts - 1):
-                m.d.sync += group.eq(group + group_stride)
-        with m.If(end_pixel):
-            m.d.sync += [granule.eq(0), group.eq(0), pixel.eq(pixel + 1), left.eq(left - 1)]
-        with m.If(end_image):
-            m.d.sync += self.busy.eq(0)
-        with m.If(self.abort):
-            m.d.sync += [self.busy.eq(0), full.eq(0)]
+                m.d.sync += group.eq(group + image.group_stride)
+        with m.If(end_word):
+            m.d.sync += [granule.eq(0), group.eq(0), place.eq(place + PLANES)]
         with m.If(self.start):
-            m.d.sync += [
-                channels.eq(self.channels),
-                last_granule.eq(self.granules - 1),
-                group_stride.eq(self.group_stride),
-                left.eq(self.pixels - 1),
-                pixel.eq(0),
-                plane.eq(0),
-                granule.eq(0),
-                group.eq(0),
-                self.busy.eq(1),
-            ]
-
-        used = Cat(value[-1] & (channels > c) for c, value in enumerate(values))
-        part_bits = log2(parts)
-        word = Signal(self.w_addr.shape().width)
+            m.d.sync += [granule.eq(0), group.eq(0), place.eq(image.base)]
+        tops = [value[-1] for value in values]
+        lanes = Signal(-(-len(tops) // columns) * columns)
+        with m.Switch(image.channels):
+            for channels in range(1, PIXEL_BYTES + 1):
+                with m.Case(channels):
+                    m.d.comb += lanes.eq(Cat(
+                        tops[tap * PIXEL_BYTES + c] for tap in range(MAX_TAPS)
+                        for c in range(channels)
+                    ))  # fmt: skip
         m.d.comb += [
-            word.eq(group + Cat(plane, pixel)),
-            self.w_en.eq(full),
-            self.w_addr.eq(word << part_bits | (granule & (parts - 1))),
-            self.w_data.eq(used.word_select(granule, columns) if columns < PIXEL_BYTES else used),
-        ]
+            self.w_en.eq(writing),
+            self.w_addr.eq((place + group + plane)[: len(place)] << log2(parts)
+                           | (granule & (parts - 1))),
+            self.w_data.eq(lanes.word_select(granule, columns)),
+        ]  # fmt: skip
         return m

@@ -1,6 +1,6 @@
-"""On-chip memory with a write port and a read port of different widths."""
+"""On-chip memory with a write port of one or two widths and a read port of another."""
 
-from amaranth import Module, Signal
+from amaranth import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -16,38 +16,48 @@ def _power_of_two(name: str, value) -> int:
 class SplitMemory(wiring.Component):
     """Simple dual-port memory of `bits` bits.
 
-    A word is `max(write_width, read_width)` bits, and the narrower port addresses a part of it:
-    each port's address is linear in units of its own width, its low bits being the part of the
-    word. So bit n of the memory is bit `n % width` of unit `n // width` for either port.
+    A word is as wide as the widest access; a narrower one addresses a part of it. Addresses are
+    linear: `r_addr` in units of `read_width`, `w_addr` in units of the smaller of `write_widths`,
+    their low bits being the part of the word. So bit n of the memory is bit `n % width` of unit
+    `n // width` for every access.
+
+    With two `write_widths`, a write with `w_wide` has the larger one: its `w_addr` must be a
+    multiple of larger / smaller. `w_data` has the larger width, and a narrow write uses its low
+    bits.
 
     Latency: `r_data` belongs to the `r_addr` of LATENCY clocks before; one read and one write a
     clock. A word must not be read in the clock in which it is written: what is read is then
     undefined. Contents start as 0 and survive a reset; addresses beyond `bits` are undefined.
 
     Parameters: widths are powers of two (ValueError otherwise), `bits` is rounded up to words.
-    Ports: `w_en`, `w_addr`, `w_data`; `r_addr`, `r_data`. An address has at least one bit.
+    Ports: `w_en`, `w_wide` (only with two widths), `w_addr`, `w_data`; `r_addr`, `r_data`. An
+    address has at least one bit.
     """
 
     LATENCY = 1
 
-    def __init__(self, bits: int, write_width: int, read_width: int):
-        _power_of_two("write_width", write_width)
+    def __init__(self, bits: int, write_widths: tuple[int, ...], read_width: int):
+        if len(write_widths) not in (1, 2):
+            raise ValueError(f"write_widths must be one or two widths, not {write_widths!r}")
+        for width in write_widths:
+            _power_of_two("write_widths", width)
         _power_of_two("read_width", read_width)
         if type(bits) is not int or bits < 1:
             raise ValueError(f"bits must be a positive integer, not {bits!r}")
-        self.write_width = write_width
+        self.narrow, self.wide = min(write_widths), max(write_widths)
         self.read_width = read_width
-        self.width = max(write_width, read_width)
+        self.width = max(self.wide, read_width)
         # Two words at least: a zero-width address would become a two-bit wire in Verilog.
         self.depth = max(2, -(-bits // self.width))
         word_bits = ceil_log2(self.depth)
-        self.write_part_bits = ceil_log2(self.width // write_width)
+        self.write_part_bits = ceil_log2(self.width // self.narrow)
         self.read_part_bits = ceil_log2(self.width // read_width)
         super().__init__(
             {
                 "w_en": In(1),
+                **({"w_wide": In(1)} if len(write_widths) == 2 else {}),
                 "w_addr": In(word_bits + self.write_part_bits),
-                "w_data": In(write_width),
+                "w_data": In(self.wide),
                 "r_addr": In(word_bits + self.read_part_bits),
                 "r_data": Out(read_width),
             }
@@ -56,15 +66,18 @@ class SplitMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.memory = memory = Memory(shape=self.width, depth=self.depth, init=[])
-        write = memory.write_port(granularity=self.write_width)
+        write = memory.write_port(granularity=self.narrow)
         read = memory.read_port()
 
-        parts = self.width // self.write_width
-        write_part = self.w_addr[: self.write_part_bits]
+        enable, data = self.w_en, self.w_data[: self.narrow].replicate(self.width // self.narrow)
+        if self.narrow < self.wide:
+            parts = self.wide // self.narrow
+            enable = Mux(self.w_wide, enable.replicate(parts), enable)
+            data = Mux(self.w_wide, self.w_data.replicate(self.width // self.wide), data)
         m.d.comb += [
             write.addr.eq(self.w_addr[self.write_part_bits :]),
-            write.data.eq(self.w_data.replicate(parts)),
-            write.en.eq(self.w_en << write_part),
+            write.data.eq(data),
+            write.en.eq(enable << self.w_addr[: self.write_part_bits]),
             read.addr.eq(self.r_addr[self.read_part_bits :]),
         ]
         if self.read_part_bits:

@@ -20,10 +20,12 @@ class PostProcessor(wiring.Component):
     plane is written at clock e + n + N + 3 + out_bits (`WRITE_LATENCY`); in a `raw` layer its last
     accumulator is written to the result buffer at clock e + n + N - 1.
 
-    `start` resets the addresses for a new layer. `i_*` come from PartialSums. Ports
-    `residual_*` and `write_*` go to activation banks (linear addresses in units of C lanes),
-    `parameter_*` and `result_*` to their buffers (units of U records or words). `done` is high in
-    the clock of the layer's last write.
+    `start` (with `layer`, held until `done`) sets the addresses for a new layer. `i_*` come from
+    PartialSums. Ports `residual_*` and `write_*` go to activation banks (linear addresses in units
+    of C lanes), `parameter_*` and `result_*` to their buffers (units of U records or words); a
+    layer's results begin at result address 0. `done` is high in the clock of the layer's last
+    write. A pooling layer without `close` passes like any other, but its results are not written:
+    they stay in PartialSums, which have them all by then.
     """
 
     WRITE_LATENCY = Requantiser.LATENCY - 1
@@ -55,7 +57,7 @@ class PostProcessor(wiring.Component):
         m.submodules.requantiser = requantiser = Requantiser(config)
 
         # ---- stage 1: gather the residual
-        residual_walk = Walk(m, self, layer.res_group_stride)
+        residual_walk = self.walk(m, layer.res_base, layer.res_group_stride)
         gathering, left = Signal(), Signal(4)
         gathered = Signal(data.ArrayLayout(8, c))
         complete = Signal(data.ArrayLayout(8, c))  # with the plane that arrives now
@@ -123,13 +125,15 @@ class PostProcessor(wiring.Component):
         ]
 
         result = Signal.like(self.result_address)
-        m.d.comb += [self.result_en.eq(sending & layer.raw), self.result_address.eq(result)]
+        leaves = layer.close | ~layer.pool
+        m.d.comb += [self.result_en.eq(sending & layer.raw & leaves),
+                     self.result_address.eq(result)]  # fmt: skip
         m.d.comb += [self.result_data[i].eq(sums[i]) for i in range(u)]
         with m.If(self.result_en):
             m.d.sync += result.eq(result + 1)
 
         # ---- stage 3: planes out
-        write_walk = Walk(m, self, layer.out_group_stride)
+        write_walk = self.walk(m, layer.dst_base, layer.out_group_stride)
         count = Signal(range(n + 1))  # groups that came out of the requantiser for this pixel
         collected = Signal(data.ArrayLayout(8, c))
         whole = Signal(data.ArrayLayout(8, c))  # with the group that arrives now
@@ -165,29 +169,33 @@ class PostProcessor(wiring.Component):
         with m.If(launch & self.i_end if n == 1 else sending & (groups_left == 2) & ends):
             m.d.sync += base.eq(base + n)
         with m.If(self.start):
-            m.d.sync += [base.eq(0), result.eq(0)]
+            m.d.sync += [base.eq(layer.parameter_base >> log2(u)), result.eq(0)]
         return m
+
+    def walk(self, m, base, group_stride) -> "Walk":
+        return Walk(m, self.config, self.start, base, self.layer.first_part, group_stride)
 
 
 class Walk:
-    """Linear address of the planes of consecutive pixels, output tile after output tile.
+    """Linear address, in units of C lanes, of the planes of consecutive pixels, output tile after
+    output tile.
 
-    `plane_step`: the present plane is used up. `tile_step` (with or after a tile's last
-    `plane_step`): the next address is the first plane of the next tile of C channels.
+    `start`: the next address is the first plane of word `base`, part `first_part`. `plane_step`:
+    the present plane is used up. `tile_step` (with or after a tile's last `plane_step`): the next
+    address is the first plane of the next tile of C channels.
     """
 
-    def __init__(self, m, parent: PostProcessor, group_stride):
-        words = log2(parent.config.bank_words)
-        word, base = Signal(words), Signal(words)
-        part = Signal(range(parent.parts))
+    def __init__(self, m, config: Config, start, base, first_part, group_stride):
+        words, parts = log2(config.bank_words), config.group // config.columns
+        word, first = Signal(words), Signal(words)
+        part = Signal(range(parts))
         self.plane_step, self.tile_step = Signal(), Signal()
-        self.address = Cat(part, word) if parent.parts > 1 else word
+        self.address = Cat(part, word) if parts > 1 else word
         with m.If(self.plane_step):
             m.d.sync += word.eq(word + 1)
         with m.If(self.tile_step):
-            m.d.sync += [part.eq(part + 1), word.eq(base)]
-            with m.If(part == parent.parts - 1):
-                m.d.sync += [part.eq(0), base.eq(base + group_stride),
-                             word.eq(base + group_stride)]  # fmt: skip
-        with m.If(parent.start):
-            m.d.sync += [part.eq(0), word.eq(0), base.eq(0)]
+            m.d.sync += [part.eq(part + 1), word.eq(first)]
+            with m.If(part == parts - 1):
+                m.d.sync += [part.eq(0), *(s.eq(first + group_stride) for s in (first, word))]
+        with m.If(start):
+            m.d.sync += [part.eq(first_part), word.eq(base), first.eq(base)]

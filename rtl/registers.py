@@ -18,7 +18,8 @@ from hfn_accel.registers import (
 
 from . import axi
 
-_ADDRESSES = ("PROGRAM_ADDR", "INPUT_ADDR", "OUTPUT_ADDR")
+_ADDRESSES = {"PROGRAM_ADDR": "program_address", "INPUT_ADDR": "input_address",
+              "OUTPUT_ADDR": "output_address", "WORKSPACE_ADDR": "workspace_address"}  # fmt: skip
 
 
 class Registers(wiring.Component):
@@ -31,7 +32,7 @@ class Registers(wiring.Component):
 
     `start` and `reset` are pulses; `start` does not come while `busy` or after an error. `done`
     and `error` (with `error_code`) are pulses that set status and interrupt, also in the clock of
-    a start. `irq` is a level.
+    a start. `irq` is a level. STATUS.layer keeps the `layer` of the last clock with `cause` != 0.
 
     Counters are cleared by `start` and count from the next clock on: each clock with `cause` != 0
     one cycle in total and one of its cause; `read_beat` one bus beat of `read_class`; `write_beat`
@@ -48,6 +49,7 @@ class Registers(wiring.Component):
             "program_address": Out(32),
             "input_address": Out(32),
             "output_address": Out(32),
+            "workspace_address": Out(32),
             "busy": In(1),
             "done": In(1),
             "error": In(1),
@@ -75,6 +77,11 @@ class Registers(wiring.Component):
         irq_enable, done, error = Signal(), Signal(), Signal()
         error_code = Signal(8)
         irq_done, irq_error = Signal(), Signal()
+        layer = Signal(16)
+        with m.If(self.start):
+            m.d.sync += layer.eq(0)
+        with m.If(self.cause != 0):
+            m.d.sync += layer.eq(self.layer)
         m.d.comb += [
             self.start.eq(set_bit("CONTROL", "start") & ~self.busy & ~error),
             self.reset.eq(set_bit("CONTROL", "reset")),
@@ -97,15 +104,13 @@ class Registers(wiring.Component):
             m.d.sync += error_code.eq(self.error_code)
 
         values = {name: Const(value, 32) for name, value in constants(self.config).items()}
-        for name, port in zip(
-            _ADDRESSES, (self.program_address, self.input_address, self.output_address), strict=True
-        ):
-            values[name] = port
+        for name, port in _ADDRESSES.items():
+            values[name] = port = getattr(self, port)
             with m.If(writes(name)):
                 m.d.sync += port.eq((data & mask) | (port & ~mask))
         values["CONTROL"] = self._pack("CONTROL", irq_enable=irq_enable)
         values["STATUS"] = self._pack("STATUS", busy=self.busy, done=done, error=error,
-                                      error_code=error_code, layer=self.layer)  # fmt: skip
+                                      error_code=error_code, layer=layer)  # fmt: skip
         values["IRQ_STATUS"] = self._pack("IRQ_STATUS", done=irq_done, error=irq_error)
         for name, counter in self._counters(m).items():
             values[f"{name}_LO"], values[f"{name}_HI"] = counter[:32], counter[32:]

@@ -37,7 +37,7 @@ class ResultStore(wiring.Component):
         per_beat = config.axi_data_width // 32
         m.submodules.buffer = buffer = SplitMemory(
             32 * max(config.result_words, config.units),
-            write_width=32 * config.units, read_width=config.axi_data_width,
+            (32 * config.units,), config.axi_data_width,
         )  # fmt: skip
         beat, left = Signal(16), Signal(16)  # beat being shown; words not yet accepted
         following = Signal(16)

@@ -7,9 +7,18 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
+from hfn_accel.program import Signs
 from hfn_accel.timing import FILL_CYCLES
 
 from .sign_generator import SignGenerator
+
+# The layer's fields: bits. The first six are the loops, innermost first.
+LAYER = {
+    "in_tiles": 12, "kernel_width": 4, "kernel_height": 4, "coats": 3, "strips": 12,
+    "out_tiles": 12, "last_rows": 8, "signs": 2, "sign_state": 64, "mask_base": 20,
+    "plane_beats": 20,
+}  # fmt: skip
+LOOPS = tuple(LAYER)[:6]
 
 
 def mask_address_bits(config: Config) -> int:
@@ -17,47 +26,49 @@ def mask_address_bits(config: Config) -> int:
     return max(1, log2(config.mask_words * config.axi_data_width // config.columns))
 
 
-def tile_rows(
-    config: Config,
-    *,
-    taps: int,
-    in_tiles: int,
-    last_rows: int,
-    strips: int,
-    out_tiles: int,
-    mask_base: int,
-) -> Iterator[list[tuple[int, int, int]]]:
-    """A layer's tiles in loop order (output tile, strip, tap, input tile).
+def tile_rows(config: Config, layer: dict[str, int]) -> Iterator[list[tuple]]:
+    """A layer's tiles in loop order (output tile, strip, coat, tap, input tile).
 
-    Yields, for each tile, its rows as (row_index, k, mask_address): k is the row's weight index
-    within an output channel, mask_address counts rows of `columns` bits of the mask buffer, and
-    `mask_base` counts bus beats. Every output tile's rows begin at a bus beat.
+    Yields, for each tile, its rows as (row_index, k, mask_address, sign_address): k is the row's
+    weight index within an output channel; the addresses count rows of `columns` bits of the mask
+    buffer, and `sign_address` is None without a sign plane. `layer`: as for `TileFiller`, but
+    `sign_state`.
     """
     beat_rows = config.axi_data_width // config.columns
-    tap_rows = [config.rows] * (in_tiles - 1) + [last_rows]
-    fan_in = taps * sum(tap_rows)
-    for out_tile in range(out_tiles):
-        base = (mask_base + out_tile * -(-fan_in // beat_rows)) * beat_rows
-        for _ in range(strips):
-            k = 0
-            for _ in range(taps):
-                for rows in tap_rows:
-                    yield [(r, k + r, base + k + r) for r in range(rows)]
-                    k += rows
+    taps = layer["kernel_height"] * layer["kernel_width"]
+    tap_rows = [config.rows] * (layer["in_tiles"] - 1) + [layer["last_rows"]]
+    tile_beats = -(-taps * sum(tap_rows) // beat_rows)
+
+    def row(r, k, coat, out_tile):
+        def address(plane):
+            beat = layer["mask_base"] + plane * layer["plane_beats"] + out_tile * tile_beats
+            return beat * beat_rows + k
+
+        return r, k, address(coat), address(layer["coats"]) if layer["signs"] else None
+
+    for out_tile in range(layer["out_tiles"]):
+        for _ in range(layer["strips"]):
+            for coat in range(layer["coats"]):
+                k = 0
+                for _ in range(taps):
+                    for rows in tap_rows:
+                        yield [row(r, k + r, coat, out_tile) for r in range(rows)]
+                        k += rows
 
 
 class TileFiller(wiring.Component):
     """Walks the tiles of one layer as `tile_rows` does and fills the array's shadow tile.
 
     `setup` (one clock) captures the layer and returns to its first tile; it abandons a fill under
-    way and lowers `ready`. The layer: `sign_state` (LFSR state at the tensor's first weight),
-    `taps` (kernel height * width), `in_tiles`, `last_rows` (rows of a tap's last input tile),
-    `strips`, `out_tiles`, all at least 1, and `mask_base` (in bus beats).
+    way and lowers `ready`. The layer: the fields LAYER of a CONV, of which the counts are at least
+    1; `sign_state` is the LFSR's at the first weight. A weight's sign is the sequence's bit, its
+    XOR with the sign plane's (`signs` EXCEPTIONS), or the sign plane's (EXPLICIT).
 
     `go` (one clock, from the clock after `setup`, never during a fill) starts the next tile and
-    lowers `ready` from the next clock on. `ready` rises `rows(tile) + FILL_CYCLES` clocks after
-    `go`; the shadow tile is then complete and stays so until the next `go`. After the layer's last
-    tile, `go` only lowers `ready`.
+    lowers `ready` from the next clock on. `ready` rises `rows(tile) * clocks + FILL_CYCLES` clocks
+    after `go`, a row taking two clocks with a sign plane and else one; the shadow tile is then
+    complete and stays so until the next `go`. After the layer's last tile, `go` only lowers
+    `ready`.
 
     Mask buffer: `mask_data` is the row at the `mask_addr` of one clock before. A tile's first row
     is addressed from the end of the fill before it (or from `setup`) until `go`, and read in the
@@ -73,13 +84,7 @@ class TileFiller(wiring.Component):
         super().__init__(
             {
                 "setup": In(1),
-                "sign_state": In(64),
-                "taps": In(8),
-                "in_tiles": In(12),
-                "last_rows": In(8),
-                "strips": In(12),
-                "out_tiles": In(12),
-                "mask_base": In(20),
+                **{name: In(bits) for name, bits in LAYER.items()},
                 "go": In(1),
                 "ready": Out(1),
                 "mask_addr": Out(mask_address_bits(config)),
@@ -94,72 +99,86 @@ class TileFiller(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.signs = signs = SignGenerator(self.config.columns)
+        m.submodules.generator = generator = SignGenerator(self.config.columns)
 
-        # A loop's counter runs from 0 to its last value, captured by `setup`.
-        loops = {}
-        for name in ("in_tiles", "taps", "strips", "out_tiles"):
-            port = getattr(self, name)
-            counter, last = (
-                Signal.like(port, name=name[:-1]),
-                Signal.like(port, name=f"last_{name}"),
-            )
-            loops[name] = counter, last
-        ends = {name: counter == last for name, (counter, last) in loops.items()}
-        last_lane = Signal.like(self.last_rows)
-        row = Signal(self.row_index.shape())
-
+        # A loop's counter runs from 0 to its last value, captured by `setup`. It counts when the
+        # loop within it ends; the innermost counts tiles.
+        row, last_lane = Signal(self.row_index.shape()), Signal.like(self.last_rows)
+        source = Signal.like(self.signs)
         filling = Signal()
         remaining = Signal()  # tiles are left
+        second = Signal()  # the clock in which the row's signs arrive
+        complete = Signal()  # all of a row has arrived
         last_row = Signal()
-        end_tap, end_strip, end_tile, end_layer = (Signal() for _ in range(4))
+        loops, ends, end = {}, {}, last_row
+        for name in LOOPS:
+            port = getattr(self, name)
+            counter, last = Signal.like(port, name=name[:-1]), Signal.like(port, name="last")
+            with m.If(end):
+                m.d.sync += counter.eq(Mux(counter == last, 0, counter + 1))
+            ends[name] = Signal(name=f"end_{name}")
+            m.d.comb += ends[name].eq(end & (counter == last))
+            loops[name], end = (counter, last), ends[name]
+        end_coat, end_strip = ends["kernel_height"], ends["coats"]
+        end_tile, end_layer = ends["strips"], ends["out_tiles"]
+        last_in_tile = loops["in_tiles"][0] == loops["in_tiles"][1]
+        double = source != Signs.SEQUENCE
         m.d.comb += [
-            last_row.eq(filling & (row == Mux(ends["in_tiles"], last_lane, self.config.rows - 1))),
-            end_tap.eq(last_row & ends["in_tiles"]),
-            end_strip.eq(end_tap & ends["taps"]),
-            end_tile.eq(end_strip & ends["strips"]),
-            end_layer.eq(end_tile & ends["out_tiles"]),
+            complete.eq(filling & (second | ~double)),
+            last_row.eq(complete & (row == Mux(last_in_tile, last_lane, self.config.rows - 1))),
         ]
 
-        # The address runs one row ahead of `row`: it waits at the next tile's first row.
+        # `place`, within a plane, runs ahead of `row`: it waits at the next tile's first row.
         start = Signal()
-        base = Signal.like(self.mask_addr)
-        beat_bits = log2(self.config.axi_data_width // self.config.columns)
-        next_beat = (self.mask_addr + ((1 << beat_bits) - 1))[beat_bits:] << beat_bits
         m.d.comb += start.eq(self.go & remaining)
+        place, tile_place, next_beat, coat_base, first_base, sign_base, stride = (
+            Signal.like(self.mask_addr, name=n)
+            for n in ("place", "tile_place", "next_beat", "coat_base", "first_base", "sign_base",
+                      "stride")
+        )  # fmt: skip
+        beat_bits = log2(self.config.axi_data_width // self.config.columns)
+        m.d.comb += next_beat.eq((place + ((1 << beat_bits) - 1))[beat_bits:] << beat_bits)
         with m.If(end_tile):
-            m.d.sync += [self.mask_addr.eq(next_beat), base.eq(next_beat)]
-        with m.Elif(end_strip):
-            m.d.sync += self.mask_addr.eq(base)
-        with m.Elif(start | (filling & ~last_row)):
-            m.d.sync += self.mask_addr.eq(self.mask_addr + 1)
+            m.d.sync += [place.eq(next_beat), tile_place.eq(next_beat)]
+        with m.Elif(end_coat):
+            m.d.sync += place.eq(tile_place)
+        with m.Elif(Mux(double, filling & ~second, start | (filling & ~last_row))):
+            m.d.sync += place.eq(place + 1)
+        with m.If(end_strip):
+            m.d.sync += coat_base.eq(first_base)
+        with m.Elif(end_coat):
+            m.d.sync += coat_base.eq(coat_base + stride)
+        asks_signs = filling & double & ~second
+        m.d.comb += self.mask_addr.eq(place + Mux(asks_signs, sign_base, coat_base))
 
         m.d.comb += [
-            signs.load.eq(self.setup),
-            signs.load_state.eq(self.sign_state),
-            signs.jump.eq(end_tile),
-            signs.rewind.eq(end_strip),
-            signs.step.eq(filling),
+            generator.load.eq(self.setup),
+            generator.load_state.eq(self.sign_state),
+            generator.jump.eq(end_tile),
+            generator.rewind.eq(end_coat),
+            generator.step.eq(complete),
         ]
 
         written = Signal()  # the row at the outputs is the tile's last
-        m.d.sync += [self.clear.eq(0), self.row_en.eq(0), written.eq(last_row)]
+        held = Signal.like(self.mask_data)  # the mask row, while its signs are read
+        m.d.sync += [self.clear.eq(0), self.row_en.eq(0), written.eq(last_row),
+                     held.eq(self.mask_data)]  # fmt: skip
         with m.If(written):
             m.d.sync += self.ready.eq(1)
         with m.If(filling):
+            m.d.sync += second.eq(double & ~second)
+        with m.If(complete):
             m.d.sync += [
                 self.clear.eq(row == 0),
                 self.row_en.eq(1),
                 self.row_index.eq(row),
-                self.row_mask.eq(self.mask_data),
-                self.row_sign.eq(signs.signs),
+                self.row_mask.eq(Mux(double, held, self.mask_data)),
+                self.row_sign.eq(
+                    Mux(source == Signs.EXPLICIT, 0, generator.signs)
+                    ^ Mux(double, self.mask_data, 0)
+                ),
                 row.eq(row + 1),
             ]
-        for name, end in (("in_tiles", last_row), ("taps", end_tap),
-                          ("strips", end_strip), ("out_tiles", end_tile)):  # fmt: skip
-            counter, _ = loops[name]
-            with m.If(end):
-                m.d.sync += counter.eq(Mux(ends[name], 0, counter + 1))
         with m.If(last_row):
             m.d.sync += [row.eq(0), filling.eq(0), remaining.eq(~end_layer)]
         with m.If(self.go):
@@ -170,14 +189,13 @@ class TileFiller(wiring.Component):
             first = self.mask_base << beat_bits
             m.d.sync += [
                 last_lane.eq(self.last_rows - 1),
-                row.eq(0),
-                filling.eq(0),
+                source.eq(self.signs),
+                *(s.eq(0) for s in (row, filling, second, written, place, tile_place)),
+                *(s.eq(0) for s in (self.row_en, self.clear, self.ready)),
                 remaining.eq(1),
-                written.eq(0),
-                self.row_en.eq(0),
-                self.clear.eq(0),
-                self.ready.eq(0),
-                self.mask_addr.eq(first),
-                base.eq(first),
+                stride.eq(self.plane_beats << beat_bits),
+                coat_base.eq(first),
+                first_base.eq(first),
+                sign_base.eq(first + (self.coats * self.plane_beats << beat_bits)),
             ]
         return m

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config
+from hfn_accel.schedule import OUTSTANDING
 
 from . import axi
 from .burst import BurstSplitter
@@ -16,18 +17,19 @@ class WriteDma(wiring.Component):
     `start` (a pulse while not busy) takes `address` (bytes, a multiple of the bus width) and
     `beats` (> 0) and clears `error`. `busy` is high from the clock after `start` to the clock of
     the last write response, inclusive. `i_valid`, `i_data`, `i_strb`, `i_ready` pass
-    combinationally to channel W in a burst's data phase; a beat must be held until it is ready.
+    combinationally to channel W; a beat must be held until it is ready.
 
-    Bursts never cross a multiple of `config.burst_bytes`; one is outstanding at a time: address,
-    then data from the next clock on, then the response, and the next address on the clock after
-    it. Where AWREADY, WREADY and `i_valid` are always high and a response comes L >= 1 clocks
-    after the last beat, a transfer of n beats in b bursts takes `n + b * (L + 1) + 1` clocks from
-    `start` to the first clock with `busy` low (`timing.write_cycles`).
+    Bursts never cross a multiple of `config.burst_bytes`. The first address goes out on the clock
+    after `start`, and one more every clock until OUTSTANDING are without a response; then one on
+    the clock after each response. A burst's data go out from the clock after its address on. Where
+    AWREADY, WREADY and `i_valid` are always high, a response comes L >= 1 clocks after a burst's
+    last beat, and L is at most `schedule.LONGEST_LATENCY`, data flow without a gap:
+    `schedule.write_cycles` clocks from `start` to the first with `busy` low.
 
     Errors: `error` keeps the first bad response until the next `start`: BRESP SLVERR (2) or DECERR
-    (3); EXOKAY, which nobody asked for, counts as SLVERR. No further burst is issued, and `busy`
-    falls. `abort` (held until `busy` falls) ends the burst in flight with beats that write
-    nothing, without an error.
+    (3); EXOKAY, which nobody asked for, counts as SLVERR. No further burst is issued, those in
+    flight end with beats that write nothing, and `busy` falls. `abort` (held until `busy` falls)
+    does the same without an error. A beat on offer is still written.
     """
 
     def __init__(self, config: Config):
@@ -49,56 +51,47 @@ class WriteDma(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.bursts = bursts = BurstSplitter(self.config)
-        drain = Signal()
+        in_flight, left = Signal(range(OUTSTANDING + 1)), Signal(range(OUTSTANDING + 1))  # bursts
+        waiting = Signal()  # an address on offer must stay until it is taken
+        drain, stop, issue, answer, bad = (
+            Signal(name=n) for n in ("drain", "stop", "issue", "answer", "bad")
+        )
 
         axi.burst_constants(m, self, "w", self.config)
         m.d.comb += [
             bursts.start.eq(self.start),
             bursts.address.eq(self.address),
             bursts.beats.eq(self.beats),
-            bursts.issue.eq(self.m_axi_awvalid & self.m_axi_awready),
+            bursts.issue.eq(issue),
             bursts.beat.eq(self.m_axi_wvalid & self.m_axi_wready),
+            stop.eq(drain | (self.error != 0)),
             self.m_axi_awaddr.eq(bursts.burst_address),
             self.m_axi_awlen.eq(bursts.burst_length),
+            self.m_axi_awvalid.eq(
+                waiting | (self.busy & bursts.more & ~stop & (in_flight != OUTSTANDING))
+            ),
+            issue.eq(self.m_axi_awvalid & self.m_axi_awready),
             self.m_axi_wdata.eq(Mux(drain, 0, self.i_data)),
             self.m_axi_wstrb.eq(Mux(drain, 0, self.i_strb)),
             self.m_axi_wlast.eq(bursts.last),
+            self.m_axi_wvalid.eq(self.busy & bursts.open & (self.i_valid | drain)),
+            self.i_ready.eq(self.busy & bursts.open & self.m_axi_wready & ~drain),
+            self.m_axi_bready.eq(self.busy),
+            answer.eq(self.m_axi_bvalid & self.m_axi_bready & (in_flight != 0)),
+            bad.eq(answer & (self.m_axi_bresp != axi.OKAY)),
+            left.eq(in_flight - answer),
         ]
-        with m.FSM():
-            with m.State("IDLE"):
-                with m.If(self.start):
-                    m.d.sync += [self.error.eq(0), drain.eq(0)]
-                    m.next = "ADDRESS"
-
-            with m.State("ADDRESS"):
-                m.d.comb += [self.busy.eq(1), self.m_axi_awvalid.eq(1)]
-                m.d.sync += drain.eq(drain | self.abort)
-                with m.If(self.m_axi_awready):
-                    m.next = "DATA"
-
-            with m.State("DATA"):
-                m.d.comb += [
-                    self.busy.eq(1),
-                    self.m_axi_wvalid.eq(self.i_valid | drain),
-                    self.i_ready.eq(self.m_axi_wready & ~drain),
-                ]
-                # A beat on offer must not change: abort takes effect between beats.
-                with m.If(self.abort & ~(self.m_axi_wvalid & ~self.m_axi_wready)):
-                    m.d.sync += drain.eq(1)
-                with m.If(self.m_axi_wvalid & self.m_axi_wready):
-                    with m.If(bursts.last):
-                        m.next = "RESPONSE"
-
-            with m.State("RESPONSE"):
-                m.d.comb += [self.busy.eq(1), self.m_axi_bready.eq(1)]
-                bad = self.m_axi_bresp != axi.OKAY
-                with m.If(self.m_axi_bvalid):
-                    with m.If(bad):
-                        m.d.sync += self.error.eq(
-                            Mux(self.m_axi_bresp == axi.DECERR, axi.DECERR, axi.SLVERR)
-                        )
-                    with m.If(bursts.final | bad | drain | self.abort):
-                        m.next = "IDLE"
-                    with m.Else():
-                        m.next = "ADDRESS"
+        m.d.sync += [
+            waiting.eq(self.m_axi_awvalid & ~self.m_axi_awready),
+            in_flight.eq(left + issue),
+        ]
+        # A beat on offer must not change: draining begins between beats.
+        with m.If((self.abort | stop | bad) & ~(self.m_axi_wvalid & ~self.m_axi_wready)):
+            m.d.sync += drain.eq(1)
+        with m.If(bad & (self.error == 0)):
+            m.d.sync += self.error.eq(Mux(self.m_axi_bresp == axi.DECERR, axi.DECERR, axi.SLVERR))
+        with m.If((left == 0) & ~bursts.open & ~self.m_axi_awvalid & (~bursts.more | stop | bad)):
+            m.d.sync += self.busy.eq(0)
+        with m.If(self.start):
+            m.d.sync += [self.busy.eq(1), self.error.eq(0), drain.eq(0), in_flight.eq(0)]
         return m

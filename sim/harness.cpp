@@ -9,7 +9,8 @@
 //   fault A B R        addresses A..B answer with R (2 SLVERR, 3 DECERR)
 //   limit N            clocks that a `wait` may take
 //   trace FILE         activation writes: u16 layer, u8 bank, u8 0, u32 address, u64 data
-//   progress N         write a line to standard error every N clocks
+//   progress S N       a line on standard error: N clocks are expected in all (0: unknown); on a
+//                      terminal it is rewritten, elsewhere there is one every S seconds
 //   results FILE       "read OFFSET VALUE" and "wait CLOCKS" lines; "timeout" if the limit was met
 //   write OFFSET VALUE, read OFFSET    one AXI4-Lite access
 //   wait               until irq is 1
@@ -17,7 +18,11 @@
 //   save FILE          write the memory's contents
 // Exit status: 0; 1 with a line on standard error if the job or the bus protocol is wrong.
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -31,14 +36,49 @@
 #include "memory.h"
 #include "verilated.h"
 
+struct Progress {
+    static constexpr uint64_t kLook = 1 << 14;  // clocks between two looks at the time
+    using Time = std::chrono::steady_clock;
+    double seconds = 0;
+    uint64_t expected = 0;
+    const bool terminal = isatty(fileno(stderr));
+    const Time::time_point start = Time::now();
+    double next = 0;
+
+    void look(uint64_t clocks) {
+        const double passed = std::chrono::duration<double>(Time::now() - start).count();
+        if (passed < next) return;
+        next = passed + (terminal ? 0.2 : seconds);
+        show(clocks, passed);
+    }
+
+    void show(uint64_t clocks, double passed) const {
+        const double rate = clocks / std::max(passed, 1e-6);
+        fprintf(stderr, "%s%.1f", terminal ? "\r\033[K" : "", clocks * 1e-6);
+        if (expected) fprintf(stderr, " of %.1f", expected * 1e-6);
+        fprintf(stderr, " million clocks");
+        if (expected) fprintf(stderr, " (%.0f%%)", std::min(100.0, 100.0 * clocks / expected));
+        fprintf(stderr, ", %.0f thousand a second", rate * 1e-3);
+        if (expected > clocks) {
+            const int left = std::lround((expected - clocks) / rate);
+            fprintf(stderr, ", %d:%02d left", left / 60, left % 60);
+        }
+        fputs(terminal ? "" : "\n", stderr);
+    }
+
+    void end() const {
+        if (terminal && seconds > 0) fputs("\r\033[K", stderr);
+    }
+};
+
 struct Harness {
     VerilatedContext context;
     Vtop top{&context};
     Memory memory{&top};
     FILE* trace = nullptr;
     FILE* results = nullptr;
-    uint64_t limit = 1ull << 40, progress = 0;
-    std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+    uint64_t limit = 1ull << 40;
+    Progress progress;
 
     void reset() {
         memory.reset();
@@ -65,11 +105,7 @@ struct Harness {
         memory.sample();
         edge();
         memory.drive();
-        if (progress && memory.now % progress == 0) {
-            const std::chrono::duration<double> s = std::chrono::steady_clock::now() - start;
-            fprintf(stderr, "%.1f million clocks, %.0f a second\n", memory.now * 1e-6,
-                    memory.now / s.count());
-        }
+        if (progress.seconds > 0 && memory.now % Progress::kLook == 0) progress.look(memory.now);
     }
 
     void record() {
@@ -173,7 +209,7 @@ static void run(Harness& h, const std::string& job) {
         } else if (word == "fault" && in >> h.memory.fault_first >> h.memory.fault_last >>
                                           h.memory.fault_response) {
         } else if (word == "limit" && in >> h.limit) {
-        } else if (word == "progress" && in >> h.progress) {
+        } else if (word == "progress" && in >> h.progress.seconds >> h.progress.expected) {
         } else if (word == "trace" && std::getline(in >> std::ws, path)) {
             h.trace = open_file(path, "wb");
         } else if (word == "results" && std::getline(in >> std::ws, path)) {
@@ -202,6 +238,7 @@ static void run(Harness& h, const std::string& job) {
     }
     if (h.trace && fclose(h.trace)) fail("cannot write the trace");
     if (h.results && fclose(h.results)) fail("cannot write the results");
+    h.progress.end();
     h.top.final();
 }
 

@@ -7,6 +7,7 @@ sim/memory.h, whose deterministic mode has the same latencies, clock for clock, 
 import re
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,7 +41,9 @@ class Job:
     limit: clocks that a wait may take.
     fault: (first, last, response): addresses that answer 2 (SLVERR) or 3 (DECERR).
     trace: record the activation writes of a design that has `trace_*` ports.
-    progress: clocks between two lines on standard error; 0: none.
+    progress: seconds between two lines on standard error, which tell clocks, speed and time left;
+        on a terminal one line is rewritten instead; 0: none.
+    expected: clocks that the job takes in all, as far as that is known; for the progress alone.
     """
 
     memory: bytes | bytearray | np.ndarray
@@ -51,7 +54,8 @@ class Job:
     limit: int = 1_000_000_000
     fault: tuple[int, int, int] | None = None
     trace: bool = False
-    progress: int = 0
+    progress: float = 0
+    expected: int = 0
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,14 @@ class Result:
 
     memory: uint8, afterwards. reads: int64, a value for each `read` and `expect` that was reached.
     waits: int64, clocks that each `wait` took. trace: records of dtype TRACE in order of time:
-    descriptor index, bank, address in units of C lanes, the C bits.
+    descriptor index, bank, address in units of C lanes, the C bits. seconds: wall time.
     """
 
     memory: np.ndarray
     reads: np.ndarray
     waits: np.ndarray
     trace: np.ndarray
+    seconds: float
 
 
 def build(verilog: str | Path, config: Config, *, threads: int = 1) -> Path:
@@ -108,10 +113,12 @@ def execute(binary: Path, job: Job) -> Result:
         folder = Path(name)
         (folder / "before").write_bytes(memoryview(job.memory).cast("B"))
         (folder / "job").write_text(_script(job))
+        start = time.monotonic()
         done = subprocess.run(
             [binary, "job"], cwd=folder, text=True, stdout=subprocess.PIPE,
             stderr=None if job.progress else subprocess.PIPE,
         )  # fmt: skip
+        seconds = time.monotonic() - start
         if done.returncode:
             reason = (done.stderr or "").strip() or f"exit status {done.returncode}"
             raise HfnError(f"simulation failed: {reason}")
@@ -124,13 +131,14 @@ def execute(binary: Path, job: Job) -> Result:
             np.array([int(line[2]) for line in lines if line[0] == "read"], np.int64),
             np.array([int(line[1]) for line in lines if line[0] == "wait"], np.int64),
             np.fromfile(folder / "trace", TRACE) if job.trace else empty,
+            seconds,
         )
 
 
 def _script(job: Job) -> str:
     """The job in the language of sim/harness.cpp."""
     lines = [("results", "results"), ("memory", "before"), ("latency", job.latency)]
-    lines += [("limit", job.limit), ("progress", job.progress)]
+    lines += [("limit", job.limit), ("progress", job.progress, job.expected)]
     if job.seed is not None:
         lines += [("seed", job.seed), ("stall", job.stall)]
     if job.fault is not None:

@@ -1,8 +1,10 @@
 // The AXI4 slave behind `m_axi_*` of a Verilated design: the model of sim/memory.py, in C++, with
-// the same definition of time. Random mode draws other numbers than the Python model does.
+// the same definition of time and the same rules. Random mode draws other numbers than the Python
+// model does.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -38,6 +40,13 @@ struct Burst {
     int response = kOkay;
 };
 
+// What a channel offers, and whether it was not yet taken.
+struct Held {
+    using Payload = std::array<uint64_t, 3>;
+    bool waiting = false;
+    Payload payload;
+};
+
 struct Beat {
     uint8_t data[kBytes];
     uint64_t strobe;
@@ -55,6 +64,7 @@ struct Memory {
     int fault_response = kOkay;
     std::deque<Burst> reads, writes, answers;
     std::deque<Beat> beats;
+    Held held[3];  // ar, aw, w
     bool data_taken = false, answer_taken = false;
 
     int response(uint64_t address) const {
@@ -67,6 +77,18 @@ struct Memory {
     void reset() {
         top->m_axi_arready = top->m_axi_awready = top->m_axi_wready = !vary;
         top->m_axi_rvalid = top->m_axi_bvalid = 0;
+        for (Held& h : held) h.waiting = false;
+    }
+
+    // A source keeps valid and payload until taken. True if it is taken in this clock.
+    static bool take(const char* channel, Held& h, bool valid, bool ready,
+                     const Held::Payload& payload) {
+        if (h.waiting && !valid) fail(std::string(channel) + "valid fell before it was taken");
+        if (h.waiting && payload != h.payload)
+            fail(std::string(channel) + " payload changed before it was taken");
+        h.waiting = valid && !ready;
+        if (h.waiting) h.payload = payload;
+        return valid && ready;
     }
 
     Burst burst(const char* channel, uint64_t address, unsigned length, unsigned size,
@@ -89,17 +111,22 @@ struct Memory {
     // Before the edge: what the design gives in this clock.
     void sample() {
         ++now;
-        if (top->m_axi_arvalid && top->m_axi_arready) {
+        if (take("ar", held[0], top->m_axi_arvalid, top->m_axi_arready,
+                 {top->m_axi_araddr, top->m_axi_arlen})) {
             reads.push_back(burst("read", top->m_axi_araddr, top->m_axi_arlen, top->m_axi_arsize,
                                   top->m_axi_arburst));
             reads.back().due = now + wait();
         }
-        if (top->m_axi_awvalid && top->m_axi_awready)
+        if (take("aw", held[1], top->m_axi_awvalid, top->m_axi_awready,
+                 {top->m_axi_awaddr, top->m_axi_awlen}))
             writes.push_back(burst("write", top->m_axi_awaddr, top->m_axi_awlen,
                                    top->m_axi_awsize, top->m_axi_awburst));
-        if (top->m_axi_wvalid && top->m_axi_wready) {
+        uint64_t data[2] = {0, 0};
+        memcpy(data, &top->m_axi_wdata, kBytes);
+        if (take("w", held[2], top->m_axi_wvalid, top->m_axi_wready,
+                 {data[0], data[1], top->m_axi_wlast})) {
             Beat beat;
-            memcpy(beat.data, &top->m_axi_wdata, kBytes);
+            memcpy(beat.data, data, kBytes);
             beat.strobe = top->m_axi_wstrb;
             beat.last = top->m_axi_wlast;
             beats.push_back(beat);

@@ -31,15 +31,16 @@ class Burst:
 
 
 class Memory:
-    """AXI4 slave with in-order answers, backed by `data` (address 0 is its first byte).
+    """AXI4 slave with in-order answers, backed by `data` (address 0 is its first byte). It takes
+    any number of bursts before it has answered the first.
 
     Time is counted in clocks: a channel's handshake at clock n is the rising edge that ends
     clock n with valid and ready both 1.
 
     Deterministic (`seed=None`): ready is always 1. A burst whose address handshake is at clock n
-    has its first beat valid from clock n + latency (later if beats before it are not yet taken),
-    and one beat a clock follows. A write is answered at clock n + latency, n being the clock of its
-    last data or of its address, whichever is later.
+    has its first beat valid from clock n + latency, or, if beats before it are not yet taken then,
+    from the clock after the last of them; one beat a clock follows. A write is answered at clock
+    n + latency, n being the clock of its last data or of its address, whichever is later.
 
     Random (`seed` an integer): each ready is 0, and each beat held back, with probability `stall` a
     clock, and each burst has a latency of its own from 1 to `latency`.

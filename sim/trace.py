@@ -1,51 +1,54 @@
-"""From the writes seen at the trace ports back to the activations of every layer."""
+"""From the writes seen at the trace ports back to what every CONV and POOL computed."""
 
 import numpy as np
 
 from hfn_accel.config import Config
 from hfn_accel.program import Opcode, Program
-from hfn_accel.shape import LayerShape
+from hfn_accel.shape import Window, output_addresses, output_channels
 
 
-def split_runs(events: np.ndarray) -> list[np.ndarray]:
-    """Records of several runs, one after the other: a run's first layer follows a later one."""
-    if not len(events):
-        return []
-    falls = np.flatnonzero(np.diff(events["layer"].astype(int)) < 0) + 1
-    return np.split(events, falls)
+def split_runs(events: np.ndarray, program: Program, config: Config) -> list[np.ndarray]:
+    """Records of several runs, one after the other: each has as many as the program writes."""
+    descriptors = program.descriptors
+    run = sum(output_addresses(*descriptors[i], config).size for i in output_channels(program))
+    return np.split(events, range(run, len(events), run)) if len(events) else []
 
 
 def activations(events: np.ndarray, program: Program, config: Config) -> list[np.ndarray]:
-    """Outputs of every CONV that writes a bank, uint8 (channels, height, width), of one run.
+    """What every CONV that writes a bank and every POOL computed, uint8 (channels, height, width),
+    in order; of one run.
 
-    `events`: records of sim.harness.TRACE. Raises AssertionError if a layer did not write every
-    word of its output exactly once, wrote another bank, or something else wrote.
+    `events`: records of sim.harness.TRACE. Raises AssertionError if a descriptor did not write
+    every word of its output exactly once, wrote another bank, or something else wrote.
     """
-    layers = [(i, f) for i, (code, f) in enumerate(program.descriptors)
-              if code == Opcode.CONV and not f["raw"]]  # fmt: skip
-    loads = [i for i, (code, _) in enumerate(program.descriptors) if code == Opcode.LOAD]
-    strange = set(np.unique(events["layer"])) - {i for i, _ in layers} - set(loads)
+    channels, descriptors = output_channels(program), program.descriptors
+    events = events[np.argsort(events["layer"], kind="stable")]
+    found, starts = np.unique(events["layer"], return_index=True)
+    strange = set(found.tolist()) - set(channels)
     assert not strange, f"descriptors {strange} wrote activations"
-    return [_layer(events[events["layer"] == i], program.header, f, config) for i, f in layers]
+    parts = dict(zip(found.tolist(), np.split(events, starts[1:]), strict=False))
+    return [
+        _output(parts.get(i, events[:0]), i, *descriptors[i], config)[: channels[i]]
+        for i in channels
+    ]
 
 
-def _layer(events, header, fields, config: Config) -> np.ndarray:
-    shape = LayerShape.of(header, fields)
-    bits, columns = fields["out_bits"], config.columns
-    parts = config.group // columns
-    assert (events["bank"] == fields["dst_bank"]).all(), "a layer wrote another bank than its own"
-    word, part = np.divmod(events["addr"].astype(np.int64), parts)
-    group, rest = np.divmod(word, fields["out_group_stride"])
-    pixel, plane = np.divmod(rest, bits)
-    tile = group * parts + part
-    written = np.zeros((shape.out_tiles, shape.pixels, bits), int)
-    np.add.at(written, (tile, pixel, plane), 1)
-    assert (written == 1).all(), "a layer did not write every word of its output exactly once"
-    lanes = (events["data"][:, None] >> np.arange(columns, dtype=np.uint64)) & np.uint64(1)
-    values = np.zeros((shape.out_tiles, columns, shape.pixels), np.uint8)
-    for p in range(bits):
-        at = plane == p
-        weight = np.uint8(1 << (bits - 1 - p))
-        values[tile[at], :, pixel[at]] |= lanes[at].astype(np.uint8) * weight
-    values = values.reshape(-1, shape.out_height, shape.out_width)
-    return values[: shape.cout]
+def _output(events, index: int, opcode: Opcode, fields, config: Config) -> np.ndarray:
+    places = output_addresses(opcode, fields, config)
+    order, place = np.argsort(events["addr"], kind="stable"), np.argsort(places, axis=None)
+    written, wanted = events["addr"][order], places.ravel()[place]
+    assert (events["bank"] == fields["dst_bank"]).all(), f"descriptor {index} wrote another bank"
+    assert written.shape == wanted.shape and (written == wanted).all(), (
+        f"descriptor {index} did not write every word of its output exactly once"
+    )
+    words = np.zeros(places.size, np.uint64)
+    words[place] = events["data"][order]
+    words = words.reshape(places.shape)
+    lanes = np.arange(config.columns, dtype=np.uint64)
+    planes = (words[..., None] >> lanes & np.uint64(1)).astype(np.uint8)
+    values = np.zeros((*places.shape[:2], config.columns), np.uint8)
+    for plane in range(places.shape[2]):
+        values = values << 1 | planes[:, :, plane]
+    window = Window.of(opcode, fields)
+    values = values.transpose(0, 2, 1)
+    return values.reshape(-1, window.out_height, window.out_width)

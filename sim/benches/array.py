@@ -22,7 +22,7 @@ class Model:
         self.active = self.mask, self.sign
         self.sums = deque([None] * LATENCY)
 
-    def clock(self, x, row=None, mask=None, sign=None, clear=0, swap=0):
+    def clock(self, x, negative, row=None, mask=None, sign=None, clear=0, swap=0):
         """Returns what the sums must be in this clock, None while unknown."""
         if swap:
             self.active = self.mask.copy(), self.sign.copy()
@@ -30,13 +30,13 @@ class Model:
             self.mask[:] = 0
         if row is not None:
             self.mask[row], self.sign[row] = mask, sign
-        self.sums.append(column_sums(x, *self.active).tolist())
+        self.sums.append(column_sums(x, negative, *self.active).tolist())
         return self.sums.popleft()
 
 
 async def start(dut):
     bench = Clocked(dut, PARAMETERS["seed"], pulses=["clear", "row_en", "swap"],
-                    data=["row_index", "row_mask", "row_sign", "x"])  # fmt: skip
+                    data=["row_index", "row_mask", "row_sign", "x", "negative"])  # fmt: skip
     await bench.start()
     model = Model()
     await clock(bench, model, [0] * ROWS, clear=1)
@@ -44,13 +44,15 @@ async def start(dut):
     return bench, model
 
 
-async def clock(bench, model, x, row=None, mask=(), sign=(), clear=0, swap=0):
-    inputs = {"x": pack(x, 1), "clear": clear, "swap": swap}
+async def clock(bench, model, x, row=None, mask=(), sign=(), clear=0, swap=0, bipolar=0):
+    """`bipolar`: lanes of `x` that are 0 count -1 where this has a 1."""
+    negative = (1 - np.asarray(x)) * bipolar
+    inputs = {"x": pack(x, 1), "negative": pack(negative, 1), "clear": clear, "swap": swap}
     if row is not None:
         inputs |= {"row_en": 1, "row_index": row, "row_mask": pack(mask, 1),
                    "row_sign": pack(sign, 1)}  # fmt: skip
     await bench.clock(**inputs)
-    expected = model.clock(x, row, mask, sign, clear, swap)
+    expected = model.clock(x, negative, row, mask, sign, clear, swap)
     if expected is not None:
         assert bench.get_signed("sums", COLUMNS) == expected
 
@@ -65,7 +67,8 @@ async def full_throughput(dut):
         for r in range(rows):
             mask, sign = draw.integers(0, 2, (2, COLUMNS))
             x = draw.integers(0, 2, ROWS)
-            await clock(bench, model, x, r, mask, sign, clear=r == 0, swap=r == 0)
+            await clock(bench, model, x, r, mask, sign, clear=r == 0, swap=r == 0,
+                        bipolar=draw.integers(0, 2, ROWS) * (tile % 2))  # fmt: skip
 
 
 @cocotb.test()
@@ -77,7 +80,8 @@ async def random_commands(dut):
         mask, sign = draw.integers(0, 2, (2, COLUMNS))
         row = rng.randrange(ROWS) if rng.random() < 0.7 else None
         await clock(bench, model, draw.integers(0, 2, ROWS), row, mask, sign,
-                    clear=rng.random() < 1 / (2 * ROWS), swap=rng.random() < 0.2)  # fmt: skip
+                    clear=rng.random() < 1 / (2 * ROWS), swap=rng.random() < 0.2,
+                    bipolar=draw.integers(0, 2, ROWS) * rng.getrandbits(1))  # fmt: skip
 
 
 @cocotb.test()
@@ -92,4 +96,6 @@ async def extremes(dut):
         for _ in range(LATENCY):
             await clock(bench, model, [0] * ROWS)
         for lanes in range(ROWS + 1):
-            await clock(bench, model, [1] * lanes + [0] * (ROWS - lanes))
+            for bipolar in (0, 1):
+                x = [1] * lanes + [0] * (ROWS - lanes)
+                await clock(bench, model, x, bipolar=bipolar)

@@ -7,30 +7,35 @@ from sim.benches.clocked import Clocked
 from sim.runner import parameters
 
 PARAMETERS = parameters()
-BITS, WRITE, READ = (PARAMETERS[n] for n in ("bits", "write_width", "read_width"))
+BITS, READ = PARAMETERS["bits"], PARAMETERS["read_width"]
+WIDTHS = tuple(PARAMETERS["write_widths"])
+NARROW, WIDE = min(WIDTHS), max(WIDTHS)
 
 
 async def check(dut, gap: float, clocks: int):
-    memory = SplitMemory(BITS, WRITE, READ)
-    bench = Clocked(dut, PARAMETERS["seed"], pulses=["w_en"], data=["w_addr", "w_data", "r_addr"])
+    memory = SplitMemory(BITS, WIDTHS, READ)
+    pulses = ["w_en", "w_wide"] if len(WIDTHS) == 2 else ["w_en"]
+    bench = Clocked(dut, PARAMETERS["seed"], pulses=pulses, data=["w_addr", "w_data", "r_addr"])
     await bench.start()
-    rng, contents, expected = bench.rng, None, None
-    word = memory.width
-    for address in range(BITS // WRITE):  # earlier tests left something
+    rng, expected = bench.rng, None
+    for address in range(BITS // NARROW):  # earlier tests left something
         await bench.clock(w_en=1, w_addr=address, w_data=0)
     contents = 0
     for _ in range(clocks):
-        write = rng.random() >= gap
-        w_addr, w_data = rng.randrange(BITS // WRITE), rng.getrandbits(WRITE)
+        write, wide = rng.random() >= gap, len(WIDTHS) == 2 and rng.getrandbits(1)
+        width = WIDE if wide else NARROW
+        unit, w_data = rng.randrange(BITS // width), rng.getrandbits(WIDE)
         r_addr = rng.randrange(BITS // READ)
-        busy = write and w_addr * WRITE // word == r_addr * READ // word
-        await bench.clock(w_en=write, w_addr=w_addr, w_data=w_data, r_addr=r_addr)
+        busy = write and unit * width // memory.width == r_addr * READ // memory.width
+        inputs = {"w_wide": wide} if len(WIDTHS) == 2 else {}
+        await bench.clock(w_en=write, w_addr=unit * (width // NARROW), w_data=w_data,
+                          r_addr=r_addr, **inputs)  # fmt: skip
         if expected is not None:
             assert bench.get("r_data") == expected
         expected = None if busy else (contents >> (r_addr * READ)) & ((1 << READ) - 1)
         if write:
-            low = w_addr * WRITE
-            contents = contents & ~(((1 << WRITE) - 1) << low) | w_data << low
+            mask, low = (1 << width) - 1, unit * width
+            contents = contents & ~(mask << low) | (w_data & mask) << low
 
 
 @cocotb.test()

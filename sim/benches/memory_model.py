@@ -1,4 +1,4 @@
-"""The memory model on a stand-in that copies (tests/sim/copier.v): data, time, errors, rules."""
+"""The memory model on stand-ins that copy (tests/sim/copier.v, mover.v): data, time, rules."""
 
 import random
 
@@ -8,7 +8,7 @@ from sim import testbench
 from sim.memory import SLVERR, Memory, ProtocolError
 from sim.runner import parameters
 
-CONTROL, STATUS, SOURCE, TARGET, BEATS, CLOCKS = range(0, 24, 4)
+CONTROL, STATUS, SOURCE, TARGET, BEATS, CLOCKS, PACE = range(0, 28, 4)
 DONE, FAILED = 1, 3
 
 
@@ -20,14 +20,15 @@ async def start(dut, **options) -> Memory:
     return memory
 
 
-async def command(dut, source: int, target: int, beats: int):
-    for register, value in ((SOURCE, source), (TARGET, target), (BEATS, beats), (CONTROL, 1)):
+async def command(dut, source: int, target: int, beats: int, pace: int = 0):
+    for register, value in ((SOURCE, source), (TARGET, target), (BEATS, beats), (PACE, pace),
+                            (CONTROL, 1)):  # fmt: skip
         assert await testbench.write(dut, register, value) == 0
 
 
-async def copy(dut, source: int, target: int, beats: int) -> tuple[int, int]:
+async def copy(dut, source: int, target: int, beats: int, pace: int = 0) -> tuple[int, int]:
     """Status and clocks of one copy."""
-    await command(dut, source, target, beats)
+    await command(dut, source, target, beats, pace)
     await testbench.wait_irq(dut, 20000)
     result = await testbench.read(dut, STATUS), await testbench.read(dut, CLOCKS)
     await testbench.write(dut, STATUS, 0)
@@ -42,13 +43,13 @@ def inverted(data: bytes) -> bytes:
 async def deterministic(dut):
     given = parameters()
     memory = await start(dut)
-    for latency, beats, clocks in given["clocks"]:
+    for latency, beats, pace, clocks in given["clocks"]:
         memory.latency = latency
         memory.reads.clear()
         memory.writes.clear()
         size = beats * given["bus_bytes"]
         expected = inverted(memory.data[:size])
-        assert await copy(dut, 0, 8192, beats) == (DONE, clocks), (latency, beats)
+        assert await copy(dut, 0, 8192, beats, pace) == (DONE, clocks), (latency, beats, pace)
         assert memory.data[8192 : 8192 + size] == expected
         assert sum(n for _, n in memory.reads) == sum(n for _, n in memory.writes) == size
         assert memory.idle

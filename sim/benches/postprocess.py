@@ -26,9 +26,14 @@ class Layer:
             "residual": rng.getrandbits(1), "raw": int(rng.random() < 0.2),
             "in_bits": rng.randint(1, 8), "out_bits": rng.randint(1, 8),
             "res_bits": rng.randint(1, 8), "shift": rng.randint(12, 18),
+            "pool": 0, "close": rng.getrandbits(1), "first_part": rng.randrange(PARTS),
+            "dst_base": rng.randrange(CONFIG.bank_words),
+            "res_base": rng.randrange(CONFIG.bank_words),
         } | fixed  # fmt: skip
         f["residual"] &= ~f["raw"]
-        tiles = rng.randint(1, min(5, CONFIG.parameter_channels // COLUMNS))
+        most = CONFIG.parameter_channels // COLUMNS
+        tiles = rng.randint(1, min(5, most))
+        f["parameter_base"] = rng.randint(0, most - tiles) * COLUMNS
         pixels = 1 if f["raw"] else rng.choice((1, 2, rng.randint(3, 9)))
         f["out_group_stride"] = pixels * f["out_bits"] + rng.choice((0, rng.randrange(9)))
         f["res_group_stride"] = pixels * f["res_bits"] + rng.choice((0, rng.randrange(9)))
@@ -56,25 +61,26 @@ class Layer:
                                  f["shift"], f["out_bits"], f["residual"] * self.residual,
                                  self.factor[:, None])  # fmt: skip
         self.residual_bank = draw.integers(0, 1 << min(COLUMNS, 62), BANK).tolist()
-        for where, plane in self.planes(self.residual, "res"):
+        for where, plane in self.planes(self.residual, "res", "res_base"):
             self.residual_bank[where] = plane
 
-    def planes(self, values, kind: str):
+    def planes(self, values, kind: str, base: str):
         """(bank address, plane of C bits) of all values, as docs/architecture.md lays them out."""
         bits, stride = (self.fields[f"{kind}_{n}"] for n in ("bits", "group_stride"))
         for tile, pixels in enumerate(values):
-            group, part = divmod(tile * COLUMNS, CONFIG.group)
+            group, part = divmod(self.fields["first_part"] + tile, PARTS)
             for pixel, channels in enumerate(pixels):
                 for plane in range(bits):
-                    word = group * stride + pixel * bits + plane
+                    word = self.fields[base] + group * stride + pixel * bits + plane
                     lanes = channels >> (bits - 1 - plane) & 1
-                    yield word * PARTS + part // COLUMNS, pack(lanes, 1)
+                    yield word % CONFIG.bank_words * PARTS + part, pack(lanes, 1)
 
-    def records(self) -> list[int]:
-        """The parameter buffer, U channels an entry."""
+    def records(self) -> dict[int, int]:
+        """The parameter buffer: address, U channels."""
         fields = zip(*(a.ravel() for a in (self.multiplier, self.factor, self.bias)), strict=True)
         words = [pack((m, f), 16) | pack([b], 32) << 32 for m, f, b in fields]
-        return [pack(words[i : i + UNITS], PARAMETER.size) for i in range(0, len(words), UNITS)]
+        entries = [pack(words[i : i + UNITS], PARAMETER.size) for i in range(0, len(words), UNITS)]
+        return dict(enumerate(entries, self.fields["parameter_base"] // UNITS))
 
     def writes(self, clocks: list[int]) -> dict[int, tuple[int, int]]:
         """Clock -> (address, data) of what is written when the sums are valid at `clocks`."""
@@ -84,7 +90,7 @@ class Layer:
             results = [(i, pack(entry, 32)) for i, entry in enumerate(flat)]
             last, count = self.steps + GROUPS - 1, GROUPS
         else:
-            results = list(self.planes(self.values, "out"))
+            results = list(self.planes(self.values, "out", "dst_base"))
             count = self.fields["out_bits"]
             last = self.steps + GROUPS + PostProcessor.WRITE_LATENCY + count
         for pixel, clock in enumerate(clocks):
@@ -116,6 +122,8 @@ async def run_layer(bench, layer, period: int, gap: float):
     emissions = {clock: divmod(i, pixels) for i, clock in enumerate(clocks)}
     written = layer.writes(clocks)
     finish = max(written)
+    if layer.fields["pool"] and not layer.fields["close"]:
+        written = {}
     records, port = layer.records(), "result" if layer.fields["raw"] else "write"
     held = {"layer": int.from_bytes(encode(Opcode.CONV, **layer.fields), "little")}
     await bench.clock(start=1, **held)
@@ -141,7 +149,7 @@ async def run_layer(bench, layer, period: int, gap: float):
         assert bench.get("done") == (clock == finish), (clock, finish)
         answers = {"residual_data": layer.residual_bank[bench.get("residual_address")]}
         address = bench.get("parameter_address")
-        if address < len(records):
+        if address in records:
             answers["parameter_data"] = records[address]
 
 
@@ -164,3 +172,10 @@ async def tight(dut):
         await check(dut, 2, 0, residual=1, raw=0, res_bits=bits, out_bits=1)
         await check(dut, 2, 0, residual=0, raw=0, out_bits=bits)
     await check(dut, 3, 0, raw=1)
+
+
+@cocotb.test()
+async def pool(dut):
+    """Pooled sums are written only with `close`; the layer ends at the same clock without."""
+    for close in (0, 1):
+        await check(dut, 3, 0.4, raw=1, pool=1, close=close)

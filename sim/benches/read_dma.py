@@ -6,8 +6,8 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
-from hfn_accel import timing
 from hfn_accel.config import Config
+from hfn_accel.schedule import LONGEST_LATENCY, OUTSTANDING, read_cycles
 from rtl.burst import split_bursts
 from sim.memory import DECERR, OKAY, SLVERR, Memory
 from sim.runner import parameters
@@ -18,13 +18,15 @@ SIZE = 1 << 16
 
 
 class Slave(Memory):
-    """Allows one burst at a time; gives `extra(address)` beats more than asked for (or fewer)."""
+    """Allows OUTSTANDING bursts; gives `extra(address)` beats more than asked for (or fewer)."""
 
     extra = None
+    most = 0
 
     def _address(self, channel, address, length, size, burst):
-        assert self.idle or self.extra, "second burst outstanding"
         super()._address(channel, address, length, size, burst)
+        self.most = max(self.most, len(self._reads), len(self._writes) + len(self._answers))
+        assert self.most <= OUTSTANDING or self.extra, "too many bursts outstanding"
         if self.extra:
             self._reads[-1].beats += self.extra(address)
 
@@ -45,9 +47,9 @@ async def setup(dut, **memory):
     return rng, model
 
 
-def draw(rng, most=700):
+def draw(rng, most=1700):
     """A transfer that begins near a boundary; one in three ends at one exactly."""
-    beats = rng.choice((1, 2, rng.randrange(1, 20), rng.randrange(1, most)))
+    beats = rng.choice((1, rng.randrange(1, 20), rng.randrange(1, 700), rng.randrange(1, most)))
     edge = CONFIG.burst_bytes * rng.randrange(1, SIZE // CONFIG.burst_bytes // 2)
     address = edge + rng.randrange(-40, 40) * CONFIG.bus_bytes
     if rng.random() < 1 / 3:
@@ -107,16 +109,29 @@ async def random_stalls(dut):
         assert int(dut.error.value) == 0
 
 
+def long_transfers(rng):
+    """Six bursts and more, with first and last ones of one beat and of all."""
+    full = CONFIG.burst_bytes // CONFIG.bus_bytes
+    for first, last in ((1, 1), (1, full), (full, 1), (rng.randrange(2, full),) * 2):
+        yield CONFIG.burst_bytes - first * CONFIG.bus_bytes, first + 5 * full + last
+
+
 @cocotb.test()
 async def full_throughput(dut):
-    """The closed form, exactly."""
+    """The closed form, exactly, up to the longest latency; one more clock breaks it."""
     rng, model = await setup(dut)
-    for latency in (1, 2, 7, 30):
+    model.data += bytes(SIZE)
+    for latency in (1, 2, 7, 30, LONGEST_LATENCY + 1):
         model.latency = latency
-        for address, beats in [draw(rng) for _ in range(6)]:
+        for address, beats in [draw(rng) for _ in range(6)] + list(long_transfers(rng)):
             seen, clocks = await transfer(dut, address, beats, rng)
             assert seen == expect(model, address, beats)
-            assert clocks == timing.read_cycles(CONFIG, address, beats, latency)
+            assert clocks == read_cycles(beats, latency), (latency, address, beats)
+    assert model.most == OUTSTANDING
+    model.latency += 1
+    address, beats = next(long_transfers(rng))
+    _, clocks = await transfer(dut, address, beats, rng)
+    assert clocks > read_cycles(beats, model.latency)
 
 
 @cocotb.test()
@@ -124,8 +139,8 @@ async def bus_errors(dut):
     """The first bad beat's response is kept; the burst is drained; the next transfer is whole."""
     rng, model = await setup(dut, latency=3, seed=PARAMETERS["seed"])
     for code in (SLVERR, DECERR, 1) * 3:
-        address, beats = draw(rng)
-        first = rng.randrange(beats)
+        address, beats = rng.choice((draw(rng), *long_transfers(rng)))
+        first = rng.choice((0, rng.randrange(beats)))
         for i in range(first, beats):
             where = address + i * CONFIG.bus_bytes
             model.faults[where] = code if i == first else rng.randrange(4)
@@ -133,9 +148,10 @@ async def bus_errors(dut):
         seen, _ = await transfer(dut, address, beats, rng, pause=rng.choice((0, 0.5)))
         assert seen == expect(model, address, beats)[:first]
         assert int(dut.error.value) == code
-        good = CONFIG.bus_bytes * first
         issued = asked(address, beats)
-        assert model.reads == [b for b in issued if b[0] - address <= good]
+        bad = sum(a - address <= CONFIG.bus_bytes * first for a, _ in issued)  # bursts up to it
+        assert model.reads == issued[: len(model.reads)]
+        assert bad <= len(model.reads) < bad + OUTSTANDING and model.idle
         model.faults.clear()
         seen, _ = await transfer(dut, address, beats, rng)
         assert seen == expect(model, address, beats) and int(dut.error.value) == 0

@@ -27,7 +27,7 @@ OKAY, SLVERR = 0, 2
 INPUTS = ("busy", "done", "error", "error_code", "layer", "cause", "read_class", "read_beat",
           "write_beat", "write_bytes", "plane")  # fmt: skip
 ADDRESSES = {"PROGRAM_ADDR": "program_address", "INPUT_ADDR": "input_address",
-             "OUTPUT_ADDR": "output_address"}  # fmt: skip
+             "OUTPUT_ADDR": "output_address", "WORKSPACE_ADDR": "workspace_address"}  # fmt: skip
 
 
 class Bus:
@@ -208,7 +208,9 @@ async def events(dut):
     assert await bus.get("CONTROL") == encode("CONTROL", irq_enable=1)
     await bus.put("CONTROL", start=1, irq_enable=1)
     assert bus.pulses == {"start": 1, "reset": 0}
-    dut.busy.value, dut.layer.value = 1, 0x1234
+    dut.busy.value = 1
+    await pulse(dut, cause=1, layer=0x1234)
+    await pulse(dut, layer=0x4321)  # not in execution
     await bus.put("CONTROL", start=1, irq_enable=1)
     await bus.write(OFFSETS["CONTROL"], 0x3, strobe=0xE)
     assert bus.pulses == {"start": 1, "reset": 0}, "start while busy, or without its strobe"

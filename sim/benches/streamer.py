@@ -1,6 +1,7 @@
 """Bench of `Streamer` against the plain loops of docs/architecture.md, clock by clock."""
 
 from dataclasses import dataclass
+from itertools import product
 
 import cocotb
 
@@ -19,51 +20,51 @@ TAG = {name: (field.offset, (1 << field.width) - 1) for name, field in plane_tag
 
 @dataclass
 class Layer:
-    """A convolution; `period`: clocks of a pixel in the last pass."""
+    """A convolution over part of a map; `period`: clocks of a pixel in the last pass."""
 
-    kernel: int
-    stride: int
-    pad: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pad_x: int
+    y_first: int
     height: int
     width: int
+    out_height: int
     in_bits: int
     in_tiles: int
     out_tiles: int
+    coats: int
     strip_rows: int
     pool: bool
+    open: bool
+    base: int  # word of the map's first pixel
     period: int
 
     @classmethod
     def random(cls, rng, **fixed):
         """A small layer that fits CONFIG; its strips may be of unequal height."""
-        kernel, pool = rng.choice((1, 3)), rng.random() < 0.2
-        pad = 0 if pool else rng.choice((0, kernel // 2))
-        size = [rng.randint(max(1, kernel - 2 * pad), 6) for _ in range(2)]
+        kernel, pool = rng.choice(((1, 1), (1, 1), (3, 3), (3, 1), (2, 3))), rng.random() < 0.3
         bits = rng.choice((1, 2, 2, 3, 3, 4, 8))
         layer = cls(
-            kernel=kernel, stride=rng.choice((1, 2)), pad=pad, height=size[0], width=size[1],
-            in_bits=bits, in_tiles=rng.randint(1, 5 if kernel == 1 else 2),
-            out_tiles=rng.randint(1, 3), strip_rows=0, pool=pool,
+            kernel=kernel, stride=(rng.choice((1, 2)), rng.choice((1, 2))),
+            pad_x=rng.randrange(kernel[1]), y_first=rng.randint(-2, 3),
+            height=rng.randint(1, 6), width=rng.randint(kernel[1], 6),
+            out_height=rng.randint(1, 5), in_bits=bits,
+            in_tiles=rng.randint(1, 5 if kernel == (1, 1) else 2), out_tiles=rng.randint(1, 3),
+            coats=rng.choice((1, 1, 1, 2, 3)), strip_rows=0, pool=pool,
+            open=bool(rng.getrandbits(1)), base=rng.randrange(CONFIG.bank_words),
             period=bits + rng.choice((0, 0, 1, 5)),
         )  # fmt: skip
         for name, value in fixed.items():
             setattr(layer, name, value)
         if layer.strip_rows == 0:
             most = min(layer.out_height, CONFIG.psum_depth // layer.out_width)
-            layer.strip_rows = layer.out_height if layer.pool else rng.randint(1, most)
+            layer.strip_rows = rng.randint(1, most)
         words = -(-layer.in_tiles // PARTS) * layer.group_stride
         return layer if words <= CONFIG.bank_words else cls.random(rng, **fixed)
 
-    def out(self, size: int) -> int:
-        return (size + 2 * self.pad - self.kernel) // self.stride + 1
-
-    @property
-    def out_height(self) -> int:
-        return self.out(self.height)
-
     @property
     def out_width(self) -> int:
-        return self.out(self.width)
+        return (self.width + 2 * self.pad_x - self.kernel[1]) // self.stride[1] + 1
 
     @property
     def group_stride(self) -> int:
@@ -73,16 +74,22 @@ class Layer:
     def strips(self) -> int:
         return -(-self.out_height // self.strip_rows)
 
+    def word(self, group: int, y: int, x: int) -> int:
+        return self.base + group * self.group_stride + (y * self.width + x) * self.in_bits
+
     def descriptor(self) -> int:
         row_stride = self.width * self.in_bits
         return int.from_bytes(encode(
-            Opcode.CONV, in_bits=self.in_bits, kernel=self.kernel, stride=self.stride,
-            pad=self.pad, in_height=self.height, in_width=self.width, out_width=self.out_width,
-            in_tiles=self.in_tiles, out_tiles=self.out_tiles, strips=self.strips,
-            strip_rows=self.strip_rows, pool=int(self.pool), row_stride=row_stride,
+            Opcode.CONV, in_bits=self.in_bits, kernel_height=self.kernel[0],
+            kernel_width=self.kernel[1], stride=self.stride[0], stride_x=self.stride[1],
+            pad_x=self.pad_x, y_first=self.y_first % (1 << 16), in_height=self.height,
+            in_width=self.width, out_width=self.out_width, in_tiles=self.in_tiles,
+            out_tiles=self.out_tiles, coats=self.coats, strips=self.strips,
+            strip_rows=self.strip_rows, pool=int(self.pool), open=int(self.open),
             last_strip_rows=self.out_height - (self.strips - 1) * self.strip_rows,
-            origin=self.pad * (row_stride + self.in_bits), in_group_stride=self.group_stride,
-            strip_stride=self.strip_rows * self.stride * row_stride,
+            row_stride=row_stride, in_group_stride=self.group_stride,
+            src_base=self.word(0, self.y_first, -self.pad_x) % (1 << 24),
+            strip_stride=self.strip_rows * self.stride[0] * row_stride,
         ), "little")  # fmt: skip
 
     def tiles(self):
@@ -92,32 +99,30 @@ class Layer:
             for top in range(0, self.out_height, self.strip_rows):
                 rows = range(top, min(top + self.strip_rows, self.out_height))
                 pixels = [(oy, ox) for oy in rows for ox in range(self.out_width)]
-                for ky in range(self.kernel):
-                    for kx in range(self.kernel):
-                        for in_tile in range(self.in_tiles):
-                            yield self.tile(out_tile, pixels, ky, kx, in_tile)
+                passes = list(product(*map(range, (self.coats, *self.kernel, self.in_tiles))))
+                for number, (_, ky, kx, in_tile) in enumerate(passes):
+                    edges = number == 0, number == len(passes) - 1
+                    yield self.tile(out_tile, pixels, ky, kx, in_tile, *edges)
 
-    def tile(self, out_tile: int, pixels, ky: int, kx: int, in_tile: int):
-        taps_end = self.kernel - 1
-        first = (ky, kx, in_tile) == (0, 0, 0)
-        last = (ky, kx, in_tile) == (taps_end, taps_end, self.in_tiles - 1)
+    def tile(self, out_tile: int, pixels, ky: int, kx: int, in_tile: int, first, last):
         end = pixels[-1][0] == self.out_height - 1  # the strip is the last
         group, part = divmod(in_tile * ROWS, GROUP)
         clocks = []
         for i, (oy, ox) in enumerate(pixels):
-            y, x = (o * self.stride - self.pad + k for o, k in ((oy, ky), (ox, kx)))
+            y = self.y_first + oy * self.stride[0] + ky
+            x = ox * self.stride[1] - self.pad_x + kx
             pad = not (0 <= y < self.height and 0 <= x < self.width)
-            last_pixel = i == len(pixels) - 1
+            last_pixel = end and i == len(pixels) - 1
             emit = last and (last_pixel or not self.pool)
+            opens = self.open and (oy, ox) == (0, 0) if self.pool else True
             tag = {
-                "valid": 1, "pad": pad, "psum_address": 0 if self.pool else i,
-                "psum_first": first and (i == 0 or not self.pool), "emit": emit,
-                "end": emit and end and last_pixel,
-                "final": emit and end and last_pixel and out_tile == self.out_tiles - 1,
+                "valid": 1, "pad": pad, "psum_address": out_tile if self.pool else i,
+                "psum_first": first and opens, "emit": emit, "end": emit and last_pixel,
+                "final": emit and last_pixel and out_tile == self.out_tiles - 1,
             }  # fmt: skip
             for plane in range(self.in_bits):
-                word = (group * self.height * self.width + y * self.width + x) * self.in_bits
-                address = None if pad else (word + plane) * PARTS + part // ROWS
+                word = (self.word(group, y, x) + plane) % CONFIG.bank_words
+                address = None if pad else word * PARTS + part // ROWS
                 edges = {"first": plane == 0, "last": plane == self.in_bits - 1}
                 clocks.append((address, tag | edges | {"swap": i == 0 and plane == 0}))
             clocks += [None] * ((self.period if last else self.in_bits) - self.in_bits)
@@ -193,15 +198,16 @@ async def full_throughput(dut):
 
 @cocotb.test()
 async def strided(dut):
-    """Padding on every side of an image of odd height and width, in strips of every height."""
+    """Padding on every side of a map of odd height and width, in strips of every height."""
     for strip_rows in (1, 2, 3):
-        await check(dut, 1, lambda rng, length: 3, kernel=3, stride=2, pad=1, height=5, width=5,
-                    in_bits=1, in_tiles=1, pool=False, strip_rows=strip_rows)  # fmt: skip
+        await check(dut, 1, lambda rng, length: 3, kernel=(3, 3), stride=(2, 2), pad_x=1,
+                    y_first=-1, height=5, width=5, out_height=3, in_bits=1, in_tiles=1, coats=2,
+                    pool=False, strip_rows=strip_rows)  # fmt: skip
 
 
 @cocotb.test()
 async def one_pixel(dut):
     """Tiles of one plane."""
     for pool in (False, True):
-        await check(dut, 2, lambda rng, length: 3, height=1, width=1, kernel=1, pad=0, in_bits=1,
-                    period=1, pool=pool)  # fmt: skip
+        await check(dut, 2, lambda rng, length: 3, height=1, width=1, kernel=(1, 1), pad_x=0,
+                    y_first=0, out_height=1, in_bits=1, period=1, pool=pool)  # fmt: skip

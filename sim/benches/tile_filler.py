@@ -4,15 +4,15 @@ import cocotb
 
 from hfn_accel import sequence
 from hfn_accel.config import Config
+from hfn_accel.program import Signs
 from hfn_accel.timing import FILL_CYCLES
-from rtl.tile_filler import mask_address_bits, tile_rows
+from rtl.tile_filler import LAYER, mask_address_bits, tile_rows
 from sim.benches.clocked import Clocked
 from sim.runner import parameters
 
 PARAMETERS = parameters()
 CONFIG = Config(**PARAMETERS["config"])
 ROWS, COLUMNS = CONFIG.rows, CONFIG.columns
-LOOPS = ("taps", "in_tiles", "last_rows", "strips", "out_tiles", "mask_base")
 
 
 class Filler(Clocked):
@@ -20,7 +20,7 @@ class Filler(Clocked):
 
     def __init__(self, dut):
         super().__init__(dut, PARAMETERS["seed"], pulses=["setup", "go"],
-                         data=[*LOOPS, "sign_state", "mask_data"])  # fmt: skip
+                         data=[*LAYER, "mask_data"])  # fmt: skip
         self.masks = [self.rng.getrandbits(COLUMNS) for _ in range(1 << mask_address_bits(CONFIG))]
         self.shadow = [(self.rng.getrandbits(COLUMNS), 0)] * ROWS
         self.row = None  # the mask row that was addressed in the clock before
@@ -43,7 +43,8 @@ class Filler(Clocked):
         """Choose a seed and a tensor; returns the tensor's sign bits (out channel, k)."""
         seed, tensor = self.rng.getrandbits(64) | 1, self.rng.randrange(1 << 20)
         state = sequence.jump(seed, sequence.address(tensor, 0, 0))
-        fan_in = layer["taps"] * ((layer["in_tiles"] - 1) * ROWS + layer["last_rows"])
+        taps = layer["kernel_height"] * layer["kernel_width"]
+        fan_in = taps * ((layer["in_tiles"] - 1) * ROWS + layer["last_rows"])
         await self.clock(setup=1, sign_state=state, **layer)
         return sequence.signs(seed, tensor, layer["out_tiles"] * COLUMNS, fan_in) < 0
 
@@ -51,12 +52,25 @@ class Filler(Clocked):
         """A layer that fits the mask buffer."""
         rng = self.rng
         while True:
-            layer = {"taps": rng.choice((1, 1, 2, 9)), "in_tiles": rng.randint(1, 3),
-                     "last_rows": rng.randint(1, ROWS), "strips": rng.randint(1, 3),
-                     "out_tiles": rng.randint(1, 3), "mask_base": rng.randrange(16)}  # fmt: skip
-            tiles = list(tile_rows(CONFIG, **layer))
-            if max(a for t in tiles for _, _, a in t) < len(self.masks):
+            kernel = rng.choice(((1, 1), (1, 1), (2, 1), (1, 3), (3, 3)))
+            layer = {"kernel_height": kernel[0], "kernel_width": kernel[1],
+                     "in_tiles": rng.randint(1, 3), "last_rows": rng.randint(1, ROWS),
+                     "coats": rng.choice((1, 1, 2, 3)), "signs": rng.choice(list(Signs)),
+                     "strips": rng.randint(1, 3), "out_tiles": rng.randint(1, 3),
+                     "mask_base": rng.randrange(16), "plane_beats": 0}  # fmt: skip
+            used = max(a for t in tile_rows(CONFIG, layer) for _, _, a, _ in t) + 1
+            beats = -(-used // (CONFIG.axi_data_width // COLUMNS)) - layer["mask_base"]
+            layer["plane_beats"] = beats + rng.randrange(3)
+            tiles = list(tile_rows(CONFIG, layer))
+            if max(max(a, s or 0) for t in tiles for _, _, a, s in t) < len(self.masks):
                 return layer, tiles
+
+    def sign(self, layer, address, sequence: list[int]) -> list[int]:
+        """The signs of a row whose bit in the sign plane is at `address`."""
+        plane = [self.masks[address] >> c & 1 for c in range(COLUMNS)] if layer["signs"] else None
+        if layer["signs"] == Signs.EXCEPTIONS:
+            return [a ^ b for a, b in zip(plane, sequence, strict=True)]
+        return plane or sequence
 
     async def run(self, layer, tiles, wait, stop=None):
         """Fill `tiles`; `wait()` clocks pass before a `go`. `stop` abandons the fill after one."""
@@ -69,7 +83,7 @@ class Filler(Clocked):
                 assert self.get("ready") == ready and not self.get("row_en")
             await self.clock(go=1)
             assert self.get("ready") == ready and not self.get("row_en")
-            for elapsed in range(1, len(rows) + FILL_CYCLES):
+            for elapsed in range(1, fill(layer, rows)):
                 await self.clock()
                 assert not self.get("ready"), f"ready {elapsed} clocks after go"
                 if stop == (number, elapsed):
@@ -78,8 +92,11 @@ class Filler(Clocked):
             ready = 1
             first = number // tiles_a_channel * COLUMNS
             expected = {
-                row: (self.masks[address], negative[first : first + COLUMNS, k])
-                for row, k, address in rows
+                row: (
+                    self.masks[address],
+                    self.sign(layer, sign, negative[first : first + COLUMNS, k].tolist()),
+                )
+                for row, k, address, sign in rows
             }
             for row, (mask, sign) in enumerate(self.shadow):
                 if row not in expected:
@@ -87,13 +104,18 @@ class Filler(Clocked):
                     continue
                 assert mask == expected[row][0], f"tile {number} row {row}"
                 signs = [sign >> c & 1 for c in range(COLUMNS)]
-                assert signs == expected[row][1].astype(int).tolist(), f"tile {number} row {row}"
+                assert signs == expected[row][1], f"tile {number} row {row}"
         # Beyond the last tile: `go` only lowers `ready`.
         await self.clock(go=1)
         assert self.get("ready") == 1
-        for _ in range(ROWS + 4):
+        for _ in range(2 * ROWS + 4):
             await self.clock()
             assert not self.get("ready") and not self.get("row_en") and not self.get("clear")
+
+
+def fill(layer, rows) -> int:
+    """Clocks from `go` to `ready`."""
+    return len(rows) * (2 if layer["signs"] else 1) + FILL_CYCLES
 
 
 async def start(dut):
@@ -126,11 +148,11 @@ async def abandoned(dut):
     """A `setup` during a fill, at any of its clocks, starts afresh."""
     filler = await start(dut)
     layer, tiles = filler.draw()
-    for elapsed in range(1, len(tiles[0]) + FILL_CYCLES):
+    for elapsed in range(1, fill(layer, tiles[0])):
         await filler.run(layer, tiles, wait=lambda: 2, stop=(0, elapsed))
     for _ in range(PARAMETERS["layers"]):
         layer, tiles = filler.draw()
         number = filler.rng.randrange(len(tiles))
-        elapsed = filler.rng.randrange(1, len(tiles[number]) + FILL_CYCLES)
+        elapsed = filler.rng.randrange(1, fill(layer, tiles[number]))
         await filler.run(layer, tiles, wait=lambda: 0, stop=(number, elapsed))
     await filler.run(*filler.draw(), wait=lambda: 2)

@@ -6,9 +6,9 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
-from hfn_accel import timing
 from hfn_accel.config import Config
-from sim.benches.read_dma import Slave, asked, draw
+from hfn_accel.schedule import LONGEST_LATENCY, OUTSTANDING, write_cycles
+from sim.benches.read_dma import Slave, asked, draw, long_transfers
 from sim.memory import DECERR, OKAY, SLVERR
 from sim.runner import parameters
 
@@ -87,14 +87,20 @@ async def random_stalls(dut):
 
 @cocotb.test()
 async def full_throughput(dut):
-    """The closed form, exactly."""
+    """The closed form, exactly, up to the longest latency; one more clock breaks it."""
     rng, model = await setup(dut)
-    for latency in (1, 2, 7, 30):
+    model.data += bytes(SIZE)
+    for latency in (1, 2, 7, 30, LONGEST_LATENCY):
         model.latency = latency
-        for address, beats in [draw(rng) for _ in range(6)]:
+        for address, beats in [draw(rng) for _ in range(6)] + list(long_transfers(rng)):
             taken, clocks = await transfer(dut, address, beats, rng)
             assert len(taken) == beats
-            assert clocks == timing.write_cycles(CONFIG, address, beats, latency)
+            assert clocks == write_cycles(beats, latency), (latency, address, beats)
+    assert model.most == OUTSTANDING
+    model.latency += 1
+    address, beats = next(long_transfers(rng))
+    _, clocks = await transfer(dut, address, beats, rng)
+    assert clocks > write_cycles(beats, model.latency)
 
 
 @cocotb.test()
@@ -102,17 +108,19 @@ async def bus_errors(dut):
     """The first bad response is kept and ends the transfer; the next one is whole."""
     rng, model = await setup(dut, latency=3, seed=PARAMETERS["seed"])
     for response, code in ((SLVERR, SLVERR), (DECERR, DECERR), (1, SLVERR)) * 3:
-        address, beats = draw(rng)
+        address, beats = rng.choice((draw(rng), *long_transfers(rng)))
         issued = asked(address, beats)
-        bad = rng.randrange(len(issued))
+        bad = rng.choice((0, rng.randrange(len(issued))))
         for where, size in issued[bad:]:
             model.faults[where + rng.randrange(size // WIDTH) * WIDTH] = response
             response = rng.choice((SLVERR, DECERR))
         model.writes.clear()
         taken, _ = await transfer(dut, address, beats, rng, pause=rng.choice((0, 0.5)))
         assert int(dut.error.value) == code
-        assert model.writes == issued[: bad + 1] and model.idle
-        assert len(taken) * WIDTH == sum(size for _, size in model.writes)
+        assert model.writes == issued[: len(model.writes)] and model.idle
+        assert bad < len(model.writes) <= bad + OUTSTANDING
+        assert len(taken) * WIDTH <= sum(size for _, size in model.writes)
+        assert len(taken) * WIDTH >= sum(size for _, size in issued[: bad + 1])
         model.faults.clear()
         taken, _ = await transfer(dut, address, beats, rng)
         assert len(taken) == beats and int(dut.error.value) == 0

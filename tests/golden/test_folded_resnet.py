@@ -8,6 +8,7 @@ import torch
 from golden.network import FoldedResNet, MaskedConv2d, TopMask
 from golden.quantise import ActivationQuantiser, calibrate
 from hfn_accel import sequence
+from hfn_accel.modes import Mode
 from hfn_accel.network import Architecture
 
 STATE = sequence.seed_state(7)
@@ -26,6 +27,42 @@ def test_top_mask_keeps_exactly_the_largest():
         kept = max(1, round(density * 70))
         assert mask.sum() == kept
         assert magnitude[mask == 1].min() >= magnitude.flatten().sort().values[-kept]
+
+
+def test_coats_are_nested_top_masks():
+    conv = ARCH.tensors[3]
+    layer = MaskedConv2d(conv, STATE, 0.6, mode=Mode(coats=3))
+    mask, size = layer.mask().detach(), conv.weights
+    assert [int((mask >= i).sum()) for i in (1, 2, 3)] == [
+        round(0.6 * size), round(0.4 * size), round(0.2 * size)]  # fmt: skip
+    order = layer.scores.detach().abs().flatten().argsort(descending=True)
+    assert (mask.flatten()[order].diff() <= 0).all()
+    layer.weight().sum().backward()
+    assert torch.equal(layer.scores.grad, 3 * layer.sign * layer.scale * layer.scores.sign())
+
+
+def test_frozen_weights_ignore_their_scores_and_keep_the_density():
+    conv, mode = ARCH.tensors[7], Mode(pruned=6, locked=2)
+    layer = MaskedConv2d(conv, STATE, 0.3, mode=mode)
+    numbers = torch.from_numpy(sequence.pattern(STATE, 7, conv.cout, conv.fan_in))
+    mask = layer.mask().permute(0, 2, 3, 1).flatten(1)
+    assert not mask[numbers < 6].any() and mask[(numbers >= 6) & (numbers < 8)].all()
+    assert mask.sum() == round(0.3 * conv.weights) and mask[numbers >= 8].any()
+    layer.mask().sum().backward()
+    free = layer.scores.grad.permute(0, 2, 3, 1).flatten(1) != 0
+    assert torch.equal(free, numbers >= 8)
+
+
+def test_max_pooling_follows_the_imagenet_stem():
+    arch = Architecture.parse("imagenet:4x1b", classes=3, image_size=20)
+    net, record, seen = model(arch=arch), [], []
+    net.convs[1].register_forward_hook(lambda m, inputs, out: seen.append(inputs[0]))
+    net.eval()(torch.rand(2, 3, 20, 20), record)
+    assert record[0].shape[2:] == (10, 10) and seen[0].shape[2:] == (5, 5)
+    stem = record[0].relu()
+    assert torch.equal(seen[0][:, :, 1:, 1:][:, :, :4, :4], torch.stack([torch.stack([
+        stem[:, :, 2 * y + 1 : 2 * y + 4, 2 * x + 1 : 2 * x + 4].amax((2, 3)) for x in range(4)],
+        -1) for y in range(4)], -2))  # fmt: skip
 
 
 def test_top_mask_passes_the_gradient_straight_through():

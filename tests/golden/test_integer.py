@@ -1,5 +1,7 @@
 """The integer golden model against the definitions in int64, and against the float golden."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -8,18 +10,27 @@ from golden import export
 from golden.integer import IntegerResNet, accuracy
 from golden.network import FoldedResNet
 from hfn_accel.errors import HfnError
+from hfn_accel.modes import Mode
 from hfn_accel.network import Architecture
+from hfn_accel.networks import named
+from hfn_accel.program import Signs
+from hfn_accel.random_ticket import random_ticket as untrained
 from hfn_accel.sequence import seed_state
-from tests.tickets import random_images, random_ticket, reference
+from tests.tickets import random_images, random_mode, random_ticket, reference
 
 ARCH = Architecture.parse("6x1,8x2f,12x3f", classes=5, in_channels=3, image_size=12)
 
 
-@pytest.mark.parametrize("wild", [False, True])
+@pytest.mark.parametrize("kind", [
+    {}, {"wild": True}, {"modes": random_mode}, {"bipolar": True},
+    {"modes": random_mode, "bipolar": True, "wild": True},
+])  # fmt: skip
 @pytest.mark.parametrize("seed", range(6))
-def test_equals_the_definition(seed, wild):
+def test_equals_the_definition(seed, kind):
     rng = np.random.default_rng(seed)
-    ticket = random_ticket(rng, wild=wild)
+    if "bipolar" in kind:
+        kind = {"bits": (1, 2)} | kind
+    ticket = random_ticket(rng, bottlenecks=True, imagenet=True, **kind)
     images = random_images(rng, ticket.arch, 3)
     record = []
     logits = IntegerResNet(ticket)(images.transpose(0, 3, 1, 2), record)
@@ -42,18 +53,35 @@ def test_double_precision_where_single_is_not_proven():
     assert torch.equal(acc, torch.nn.functional.conv2d(x, weight, padding=1))
 
 
-def trained(seed=3, bits=4, shortcut_bits=8, arch=ARCH):
+@pytest.mark.parametrize("name, dataset, seconds", [
+    ("hfn-resnet50", "cifar100", 30),
+    ("hfn-resnet50", "imagenet", 120),
+    pytest.param("hfn-resnet200", "imagenet", 300, marks=pytest.mark.slow),
+])  # fmt: skip
+def test_published_networks_run_within(name, dataset, seconds):
+    arch = named(name, dataset)
+    began = time.monotonic()
+    model = IntegerResNet(untrained(arch, 1))
+    images = random_images(np.random.default_rng(1), arch, 2).transpose(0, 3, 1, 2)
+    logits = model(images)
+    assert len(logits.unique()) > arch.classes and torch.equal(model(images[1:]), logits[1:])
+    assert time.monotonic() - began < seconds
+
+
+def trained(seed=3, bits=4, shortcut_bits=8, arch=ARCH, modes=None):
     """A model with random scores, normalisation and calibration, and its images."""
     torch.manual_seed(seed)
     layers = arch.layers[:-1]
     model = FoldedResNet(arch, seed_state(seed), 0.4,
-                         [bits if c.relu else shortcut_bits for c in layers])  # fmt: skip
+                         [bits if c.relu else shortcut_bits for c in layers],
+                         modes=modes and (modes,) * len(arch.tensors))  # fmt: skip
     for norm in model.norms:
         if norm.affine:
             torch.nn.init.uniform_(norm.weight, -1.5, 1.5)
             torch.nn.init.uniform_(norm.bias, -0.5, 0.5)
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (60, 3, 12, 12)).astype(np.uint8)
+    export.recalibrate(model, images, batch=20, quantised=False)  # before steps are chosen
     export.recalibrate(model, images, batch=20)
     return model, images
 
@@ -94,8 +122,22 @@ def test_layers_equal_the_float_golden_up_to_rounding(bits, shortcut_bits):
     assert factor > 0 and torch.allclose(logits.double(), factor * expected, rtol=1e-9, atol=1e-6)
 
 
-def test_networks_agree_end_to_end():
-    model, images = trained(bits=8)
+BOTTLENECK = Architecture.parse("imagenet:6x1b,8x3b2f", classes=5, image_size=12)
+
+
+@pytest.mark.parametrize("arch", [ARCH, BOTTLENECK])
+@pytest.mark.parametrize("mode", [
+    None, Mode(coats=4), Mode(pruned=5, locked=3), Mode(signs=Signs.EXCEPTIONS),
+    Mode(signs=Signs.EXPLICIT, pruned=3),
+])  # fmt: skip
+def test_networks_agree_end_to_end(arch, mode):
+    model, images = trained(bits=8, arch=arch, modes=mode)
+    if mode and mode.signs != Signs.SEQUENCE:
+        for conv in model.convs:
+            conv.sign *= torch.randn_like(conv.sign).sub(1.5).sign().neg()
+        export.recalibrate(model, images, batch=20)
+        changed = sum(int(p.sum()) for p in to_ticket(model).sign_planes)
+        assert changed > 0
     integer = IntegerResNet(to_ticket(model))(images).double()
     with torch.no_grad():
         real = model(torch.from_numpy(images).float() / 255).double()
@@ -105,6 +147,7 @@ def test_networks_agree_end_to_end():
     labels = integer.argmax(1).numpy()
     labels[:15] = (labels[:15] + 1) % 5
     assert accuracy(IntegerResNet(to_ticket(model)), images, labels, batch=7) == 0.75
+    assert set(to_ticket(model).modes) == {mode or Mode()}
 
 
 def test_shift_is_the_largest_that_fits():

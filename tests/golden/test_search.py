@@ -63,6 +63,15 @@ def test_resume_gives_the_uninterrupted_result(digits, tmp_path, monkeypatch, de
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".ckpt", ".ckpt", ".csv", ".csv"]
 
 
+def test_bottlenecks_behind_an_imagenet_stem_are_searched(digits, tmp_path):
+    arch = Architecture.parse("imagenet:16x2bf,16x3bf", classes=10, in_channels=1, image_size=8)
+    bits = [4 if conv.relu else 8 for conv in arch.layers[:-1]]
+    torch.manual_seed(1)
+    net = FoldedResNet(arch, seed_state(1), 0.4, bits)
+    rows = search.train(net, digits, search.Recipe(epochs=6, batch=16), tmp_path / "c.ckpt")
+    assert float(rows[-2]["train_accuracy"]) > 0.3 > float(rows[0]["train_accuracy"])
+
+
 def test_an_interrupted_checkpoint_loses_no_metrics(digits, tmp_path, monkeypatch):
     """An epoch that is not done again has its row, whichever of the two files came last."""
     path, save = tmp_path / "a.ckpt", search.Checkpoint.save

@@ -22,7 +22,8 @@ def ticket(tmp_path, monkeypatch):
              class_names=np.array(ticket.class_names))  # fmt: skip
     monkeypatch.setattr(demo, "TICKET", tmp_path / "t.safetensors")
     monkeypatch.setattr(demo, "SAMPLE", tmp_path / "s.npz")
-    monkeypatch.setitem(demo.dse.DEFAULTS, "pe", "2x2,4x4")
+    for axis, values in (("pe", "2x2,4x4"), ("activation_bytes", "1024"), ("bus", "64")):
+        monkeypatch.setitem(demo.dse.DEFAULTS, axis, values)
     return ticket
 
 
@@ -46,7 +47,8 @@ def test_demo(ticket, monkeypatch, tmp_path, capsys):
     rtl(ticket, monkeypatch)
     demo.main(["--pe", "2x2", "--out", str(tmp_path / "out"), "--count", "2"])
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "hfn_accel_2x2.v", "hfn_accel_2x2.json", "cycles.png", "traffic.png", "pareto.png",
+        "hfn_accel_2x2.v", "hfn_accel_2x2.json", "cycles.png", "bytes.png", "traffic.png",
+        "pareto.png",
     }  # fmt: skip
     printed = capsys.readouterr().out
     assert "DIFFERENT" not in printed and printed.count(": equal\n") == 4

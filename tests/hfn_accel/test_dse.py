@@ -8,8 +8,9 @@ import pytest
 
 from hfn_accel import cli, dse
 from hfn_accel.config import Config
-from hfn_accel.designs import Designs
+from hfn_accel.errors import HfnError
 from hfn_accel.estimate import estimate_ticket
+from hfn_accel.estimator import CAUSES
 from hfn_accel.network import Architecture
 from tests.tickets import random_ticket
 
@@ -30,32 +31,39 @@ def table(ticket):
     return dse.sweep(ticket, AXES, 11)
 
 
-def configuration(table, i) -> Config:
-    return Config(rows=int(table["rows_lanes"][i]), columns=int(table["columns_channels"][i]),
-                  activation_bytes=int(table["activation_bank_bytes"][i]),
-                  mask_bytes=int(table["mask_buffer_bytes"][i]),
-                  psum_depth=int(table["psum_depth_pixels"][i]),
-                  axi_data_width=int(table["bus_bits"][i]))  # fmt: skip
-
-
 def test_points_equal_single_estimates(ticket, table):
     fits = table["infeasible_reason"] == ""
     assert 0 < fits.sum() < len(fits) == 3 * 2**5
     for i in np.flatnonzero(fits & (table["act_bits"] == "own")):
-        config = configuration(table, i)
-        alone, _ = estimate_ticket(ticket, config, 11)
+        config = dse.configuration(table, i)
+        alone = estimate_ticket(ticket, config, 11)
         assert table["cycles"][i] == alone.total_cycles
         assert table["utilisation_ratio"][i] == alone.utilisation
         assert table["mask_moved_bytes"][i] == alone.bytes_by_class["mask"]
-        assert table["buffer_bytes"][i] == Designs.of(config).buffer_bytes
+        causes = [table[f"{cause}_cycles"][i] for cause in CAUSES]
+        assert sum(causes) == table["cycles"][i]
 
 
-def test_chunks_do_not_matter(monkeypatch, ticket, table):
-    monkeypatch.setattr(dse, "CHUNK", 7)
+def test_reasons_name_layer_and_limit(ticket, table):
+    for i in np.flatnonzero(table["infeasible_reason"] != ""):
+        assert np.isnan(table["cycles"][i])
+        with pytest.raises(HfnError) as refused:
+            bits = table["act_bits"][i]
+            estimate_ticket(dse.with_bits(ticket, bits), dse.configuration(table, i), 11)
+        assert str(refused.value) == table["infeasible_reason"][i]
+
+
+def test_buffer_bytes():
+    config = Config(columns=8, activation_bytes=1024, mask_bytes=2048, psum_depth=64,
+                    accumulator_bits=24, parameter_channels=64, result_words=64)  # fmt: skip
+    assert dse.buffer_bytes(config) == 3 * 1024 + 2048 + 64 * 8 * 3 + 64 * 8 + 64 * 4
+
+
+def test_progress_counts_every_point(ticket):
     calls = []
-    again = dse.sweep(ticket, AXES, 11, progress=lambda done, total: calls.append((done, total)))
-    assert dse.points_csv(again) == dse.points_csv(table)
-    assert calls[0] == (7, 96) and calls[-1] == (96, 96)
+    axes = {**AXES, "pe": [(8, 8)], "mask_bytes": [16384], "bus": [64]}
+    dse.sweep(ticket, axes, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(i + 1, 8) for i in range(8)]
 
 
 def test_pareto_by_definition():
@@ -83,10 +91,10 @@ def test_fitting_buffers_fit(ticket):
     axes = {**AXES, **sizes, "pe": [(8, 8)], "act_bits": ["own"]}
     table = dse.sweep(ticket, axes)
     assert (table["infeasible_reason"] == "").all()
-    least = {name: [values[0] // 2] for name, values in sizes.items() if values[0] > 256}
-    for name, values in least.items():
-        table = dse.sweep(ticket, axes | {name: values})
-        assert (table["infeasible_reason"] != "").all(), name
+    whole = table["activation_bank_bytes"] == max(sizes["activation_bytes"])
+    least = 4 * 8 * 8 + 4 * 5  # the image and the logits
+    np.testing.assert_array_equal(table["activation_moved_bytes"][whole], least)
+    assert (table["activation_moved_bytes"][~whole] > least).all()
 
 
 def run(monkeypatch, *arguments) -> int:
@@ -119,7 +127,7 @@ def test_command_writes_points_and_plots(monkeypatch, capsys, tmp_path, ticket):
     (["--mask-bytes", "1000"], "mask_bytes must be a power of two"),
     (["--psum-depth", "a"], "--psum-depth must be integers"),
     (["--bus", "32"], "axi_data_width must be"),
-    (["--mask-bytes", "256"], "no point fits"),
+    (["--pe", "64x64", "--act-bits", "8", "--activation-bytes", "256"], "no point fits"),
 ])  # fmt: skip
 def test_bad_input_is_one_line(monkeypatch, capsys, tmp_path, ticket, arguments, words):
     ticket.save(tmp_path / "t.safetensors")

@@ -9,6 +9,7 @@ import pytest
 from hfn_accel import cli, estimate, estimator
 from hfn_accel.compiler import compile
 from hfn_accel.config import Config
+from hfn_accel.errors import HfnError
 from hfn_accel.network import Architecture
 from tests.tickets import random_ticket
 
@@ -40,28 +41,68 @@ def test_json_is_complete_and_consistent(monkeypatch, capsys, tmp_path, ticket, 
     out = tmp_path / "e.json"
     assert run(monkeypatch, "--ticket", path, "--pe", "8x4", "--latency", 30, "--json", out) == 0
     result, printed = json.loads(out.read_text()), capsys.readouterr().out
-    layers = result["layers"]
-    for name in ("descriptor", "mask", "parameter", "weight"):
-        assert result["bytes"][name] == sum(x["bytes"][name] for x in layers)
+    for parts in ("layers", "blocks", "stages"):
+        for name in ("cycles_by_cause", "bytes"):
+            for key, value in result[name].items():
+                assert value == sum(part[name][key] for part in result[parts]), (parts, key)
+        assert result["macs"] == sum(part["macs"] for part in result[parts])
+    names = [part["name"] for part in result["layers"]]
+    assert names == ["begin", *(c.name for c in ticket.arch.layers), "end"]
+    assert [part["name"] for part in result["stages"]] == [
+        "begin", "stem", "stage1", "stage2", "classifier", "end",
+    ]  # fmt: skip
+    assert "stage2.folded[2]" in [part["name"] for part in result["blocks"]]
     assert result["bytes"]["activation"] == 4 * 8 * 8 + 4 * 5
-    assert [x["name"] for x in layers[2:-1]] == [c.name for c in ticket.arch.layers]
-    assert result["cycles"] == sum(x["cycles"] for x in layers)
+    assert result["cycles"] == result["cycles_by_cause"]["total"]
     assert result["macs"] == sum(c.macs for c in ticket.arch.layers)
-    for cause, cycles in result["cycles_by_cause"].items():
-        if cause != "total":
-            assert cycles == sum(x["cycles_by_cause"][cause] for x in layers)
     work = sum(c.macs * ticket.bits_of(c.source) for c in ticket.arch.layers)
     assert result["utilisation"] == pytest.approx(work / (result["cycles"] * 8 * 4))
-    assert result["latency"] == 30
+    assert result["ideal_cycles"] == -(-work // (8 * 4)) < result["cycles"]
+    assert result["bandwidth_cycles"] == (result["bytes"]["total"] - 4 * 5) // 8 < result["cycles"]
+    assert (result["latency"], result["batch"]) == (30, 1)
     for text in (f"{result['cycles']:,} cycles an image on 8x4", "this design", "dense 8-bit"):
         assert text in printed
+    assert "stage2.folded" not in printed
+
+
+def test_layers_are_printed_when_asked(monkeypatch, capsys, ticket, path):
+    assert run(monkeypatch, "--ticket", path, "--layers") == 0
+    printed = capsys.readouterr().out
+    assert all(conv.name in printed for conv in ticket.arch.layers)
+
+
+def test_batch_moves_masks_once(ticket):
+    one, four = (estimate.report(ticket, Config(), batch=n) for n in (1, 4))
+    assert four["macs"] == 4 * one["macs"]
+    assert four["bytes"]["mask"] == one["bytes"]["mask"]
+    assert four["bytes"]["activation"] == 4 * one["bytes"]["activation"]
+    assert "cycles a run of 4 images" in estimate.text(four)
+
+
+def test_named_network_with_plots(monkeypatch, capsys, tmp_path):
+    out = tmp_path / "new" / "plots"
+    assert run(monkeypatch, "--network", "hfn-resnet18", "--dataset", "cifar10",
+               "--random-ticket", 1, "--pe", "32x32", "--plot", out) == 0  # fmt: skip
+    assert "stage4" in capsys.readouterr().out
+    for name in ("cycles", "bytes", "traffic"):
+        assert (out / f"{name}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_refuses_what_the_compiler_refuses(ticket):
+    config = Config(accumulator_bits=12)
+    with pytest.raises(HfnError) as estimated:
+        estimate.report(ticket, config)
+    with pytest.raises(HfnError) as compiled:
+        compile(ticket, config)
+    assert str(estimated.value) == str(compiled.value)
 
 
 def test_equals_program(ticket):
     config = Config(rows=4, columns=8)
     result = estimate.report(ticket, config, 7)
     counted = estimator.estimate(compile(ticket, config), config, 7)
-    assert result["cycles_by_cause"] == {c: int(n) for c, n in counted.cycles_by_cause.items()}
+    assert result["cycles_by_cause"] == counted.cycles_by_cause
+    assert result["bytes"] == counted.bytes_by_class
 
 
 def test_json_on_stdout_is_all_that_is_printed(monkeypatch, capsys, path):
@@ -72,8 +113,11 @@ def test_json_on_stdout_is_all_that_is_printed(monkeypatch, capsys, path):
 @pytest.mark.parametrize("arguments, words", [
     (["--pe", "16"], "--pe must be RxC"),
     (["--pe", "0x16"], "rows must be a power of two"),
-    (["--latency", "0"], "--latency must be 1 to 10000"),
+    (["--latency", "0"], "--latency must be 1 to 512"),
+    (["--latency", "513"], "--latency must be 1 to 512"),
     (["--latency", "x"], "invalid int"),
+    (["--batch", "0"], "--batch must be 1 to 65535"),
+    (["--network", "hfn-resnet18"], "either --ticket or --network"),
     (["--config", "absent.toml"], "cannot read absent.toml"),
     (["--ticket", "absent"], "cannot read absent"),
 ])  # fmt: skip
@@ -83,10 +127,11 @@ def test_bad_input_is_one_line(monkeypatch, capsys, path, arguments, words):
     assert words in captured.err and captured.err.count("\n") == 1 and captured.out == ""
 
 
-def test_network_that_does_not_fit(monkeypatch, capsys, tmp_path, path):
-    (tmp_path / "c.toml").write_text("mask_bytes = 256\n")
+@pytest.mark.parametrize("option, value", [("mask_bytes", 256), ("accumulator_bits", 12)])
+def test_network_that_does_not_fit(monkeypatch, capsys, tmp_path, path, option, value):
+    (tmp_path / "c.toml").write_text(f"{option} = {value}\n")
     out = tmp_path / "e.json"
     status = run(monkeypatch, "--ticket", path, "--config", tmp_path / "c.toml", "--json", out)
     error = capsys.readouterr().err
     assert status == 2 and not out.exists()
-    assert "enlarge mask_bytes" in error and error.count("\n") == 1
+    assert f"enlarge {option}" in error and error.count("\n") == 1

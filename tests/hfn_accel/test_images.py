@@ -4,7 +4,14 @@ import numpy as np
 import pytest
 
 from hfn_accel.errors import HfnError
-from hfn_accel.images import load, pack
+from hfn_accel.images import (
+    image_stride,
+    load,
+    logits_stride,
+    pack,
+    pack_runs,
+    unpack_logits,
+)
 
 GOOD = {
     "images": np.arange(2 * 4 * 5 * 3, dtype=np.uint8).reshape(2, 4, 5, 3),
@@ -81,6 +88,31 @@ def test_pack(channels):
 def test_pack_refuses():
     with pytest.raises(HfnError, match="must be uint8"):
         pack(np.zeros((1, 2, 2, 5), np.uint8))
+
+
+@pytest.mark.parametrize("count, batch", [(1, 1), (3, 1), (4, 2), (5, 3), (2, 4)])
+def test_runs_of_a_batch(count, batch):
+    images = np.random.default_rng(count).integers(1, 256, (count, 3, 7, 2)).astype(np.uint8)
+    runs, stride = -(-count // batch), image_stride(21)
+    assert stride == 128
+    memory = pack_runs(images, batch)
+    assert memory.shape == (runs, batch * stride)
+    for n in range(runs * batch):
+        image = memory[n // batch, n % batch * stride :][:stride]
+        assert (image[:84] == pack(images)[min(n, count - 1)]).all() and not image[84:].any()
+
+
+@pytest.mark.parametrize("count, batch", [(1, 1), (3, 1), (4, 2), (5, 3), (2, 4)])
+def test_logits_of_a_batch(count, batch):
+    logits = np.random.default_rng(count).integers(-(2**31), 2**31, (count, 17))
+    runs = -(-count // batch)
+    assert logits_stride(17) == 128 and logits_stride(16) == 64
+    output = np.zeros((runs, (batch - 1) * 128 + 68), np.uint8)
+    for n, values in enumerate(logits):
+        at = n % batch * 128
+        output[n // batch, at : at + 68] = values.astype("<i4").view(np.uint8)
+    got = unpack_logits(output, batch, 17, count)
+    assert got.dtype == np.int64 and (got == logits).all()
 
 
 def test_damaged_members(tmp_path):

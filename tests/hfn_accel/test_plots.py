@@ -30,18 +30,34 @@ def bar_ends(axes) -> np.ndarray:
     return np.array([ends[y] for y in sorted(ends)])
 
 
-def test_cycles_plot(result):
-    axes = plots.cycles_plot(result).axes[0]
-    layers = result["layers"][1:-1]
-    assert [t.get_text() for t in axes.get_yticklabels()] == [x["name"] for x in layers]
-    np.testing.assert_allclose(bar_ends(axes), [x["cycles"] for x in layers])
-    assert "clock cycles" in axes.get_xlabel()
+def labels(axes) -> list[str]:
+    return [text.get_text() for text in axes.get_yticklabels()]
+
+
+@pytest.mark.parametrize("bars", ["layers", "blocks"])
+def test_where_cycles_and_bytes_go(monkeypatch, result, bars):
+    monkeypatch.setattr(plots, "MOST_BARS", 100 if bars == "layers" else 1)
+    rows = [row for row in result[bars] if row["name"] not in ("begin", "end")]
+    cycles, moved = (draw(result).axes[0] for draw in (plots.cycles_plot, plots.bytes_plot))
+    assert labels(cycles) == labels(moved) == [row["name"] for row in rows]
+    np.testing.assert_allclose(bar_ends(cycles), [row["cycles"] for row in rows])
+    np.testing.assert_allclose(bar_ends(moved), [row["bytes"]["total"] / 1024 for row in rows])
+    assert "clock cycles an image" in cycles.get_xlabel() and "KiB" in moved.get_xlabel()
+
+
+def test_every_cause_and_class_has_a_colour(result):
+    assert set(plots.CAUSE_COLOURS) == set(result["cycles_by_cause"]) - {"total"}
+    assert set(plots.CLASS_COLOURS) == set(result["bytes"]) - {"total", "activation"}
+
+
+def test_a_batch_is_named(ticket):
+    plot = plots.cycles_plot(report(ticket, Config(rows=8, columns=8), batch=3)).axes[0]
+    assert "a run of 3 images" in plot.get_xlabel()
 
 
 def test_traffic_plot(result):
     axes = plots.traffic_plot(result).axes[0]
-    names = [t.get_text() for t in axes.get_yticklabels()]
-    assert names == list(result["baselines"])
+    assert labels(axes) == list(result["baselines"])
     totals = [b["total"] / 1024 for b in result["baselines"].values()]
     np.testing.assert_allclose(bar_ends(axes), totals)
     assert "KiB" in axes.get_xlabel()
@@ -58,8 +74,8 @@ def test_pareto_plot_has_a_line_for_each_act_bits(ticket):
 
 
 def test_save_is_all_or_nothing(tmp_path, result):
-    figure = plots.cycles_plot(result)
-    plots.save(figure, tmp_path / "a.png")
-    assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
+    paths = plots.save_all(result, tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+    assert {p.name for p in paths} == {"cycles.png", "bytes.png", "traffic.png"}
     with pytest.raises(HfnError, match="cannot write"):
-        plots.save(figure, tmp_path / "absent" / "a.png")
+        plots.save(plots.cycles_plot(result), tmp_path / "absent" / "a.png")

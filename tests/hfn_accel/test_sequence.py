@@ -9,6 +9,7 @@ from hfn_accel import randomness, sequence
 from hfn_accel.errors import HfnError
 
 STATE = 0x9E3779B97F4A7C15
+PATTERN_VECTOR = "b92f5be68a7ef9fe5e543661f96a87ff"
 PERIOD = (1 << 64) - 1
 IDENTITY = tuple(1 << i for i in range(64))
 states = st.integers(1, PERIOD)
@@ -190,3 +191,51 @@ def test_statistics_tell_unmixed_consecutive_seeds():
     signs = 1 - 2 * np.array([walk(1 + column, 256) for column in range(256)])
     assert randomness.effective_rank(signs) < 64
     assert randomness.balance(signs) > 100
+
+
+def test_pattern_is_four_bits_of_the_sequence_with_the_top_address_bit():
+    """Each number from its definition, bit by bit."""
+    tensor, channels, fan_in = 3, 6, 70
+    numbers = sequence.pattern(STATE, tensor, channels, fan_in)
+    assert numbers.shape == (channels, fan_in) and numbers.dtype == np.uint8
+    for co, k in ((0, 0), (0, 69), (5, 0), (2, 33), (5, 64)):
+        places = [(1 << 63) + sequence.address(tensor, co, k) + (j << 18) for j in range(4)]
+        bits = [sequence.jump(STATE, place) >> 63 for place in places]
+        assert numbers[co, k] == sum(bit << j for j, bit in enumerate(bits))
+
+
+def test_pattern_state_begins_a_channel():
+    numbers = sequence.pattern(STATE, 2, 4, 20)
+    state = sequence.pattern_state(STATE, 2, 3)
+    rows = [walk(sequence.jump(state, j << 18), 20) for j in range(4)]
+    assert (numbers[3] == sum(np.array(row) << j for j, row in enumerate(rows))).all()
+    assert sequence.pattern_state(STATE, 2) == sequence.jump(STATE, (1 << 63) + (2 << 36))
+
+
+def test_pattern_vector():
+    """docs/sequence.md has it."""
+    digits = "".join(f"{n:x}" for n in sequence.pattern(STATE, 3, 6, 32)[5])
+    assert digits == PATTERN_VECTOR
+
+
+@pytest.mark.parametrize("tensor", [0, 1, 40])
+def test_pattern_numbers_are_uniform_and_independent_of_signs(tensor):
+    numbers = sequence.pattern(sequence.seed_state(tensor), tensor, 128, 1152).astype(int)
+    signs = sequence.signs(sequence.seed_state(tensor), tensor, 128, 1152).astype(int)
+    share = np.bincount(numbers.ravel(), minlength=16) / numbers.size
+    assert abs(share - 1 / 16).max() < 5 * np.sqrt(15 / 256 / numbers.size)
+    for bit in range(4):
+        one = 2 * (numbers >> bit & 1) - 1
+        assert abs(np.vdot(one, signs)) < 4.5 * np.sqrt(signs.size)
+        for other in range(bit):
+            assert abs(np.vdot(one, 2 * (numbers >> other & 1) - 1)) < 4.5 * np.sqrt(signs.size)
+    assert randomness.row_correlation(2 * (numbers >> 3) - 1) < 6.5
+
+
+@pytest.mark.parametrize("change, message", [
+    ({"fan_in": (1 << 18) + 1}, "fan_in must be between 1 and 262144, not 262145"),
+    ({"tensor": 1 << 27}, "tensor must be"), ({"state": 0}, "state must be"),
+])  # fmt: skip
+def test_pattern_refuses(change, message):
+    with pytest.raises(HfnError, match=message):
+        sequence.pattern(**{"state": 1, "tensor": 0, "out_channels": 1, "fan_in": 1} | change)

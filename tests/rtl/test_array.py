@@ -17,7 +17,9 @@ def test_array(rows, columns):
 
 def test_function():
     mask, sign = np.array([[1, 0], [1, 1], [0, 1]]), np.array([[0, 0], [1, 0], [1, 1]])
-    assert column_sums([[1, 1, 1], [0, 1, 0]], mask, sign).tolist() == [[0, 0], [-1, 1]]
+    x, negative = [[1, 1, 1], [0, 1, 0]], [[0, 0, 0], [1, 0, 1]]
+    assert column_sums(x, np.zeros((2, 3)), mask, sign).tolist() == [[0, 0], [-1, 1]]
+    assert column_sums(x, negative, mask, sign).tolist() == [[0, 0], [-2, 2]]
 
 
 def test_latency_is_one_and_a_stage_every_two_levels():

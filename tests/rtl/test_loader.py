@@ -40,7 +40,7 @@ class LoadPath(wiring.Component):
             loader.i_valid.eq(dma.o_valid), loader.i_data.eq(dma.o_data),
             dma.o_ready.eq(loader.i_ready), self.busy.eq(dma.busy | loader.busy),
             *(getattr(loader, n).eq(getattr(self, n))
-              for n in ("start", "channels", "granules", "pixels", "group_stride")),
+              for n in ("start", "image")),
             *(getattr(self, n).eq(getattr(loader, n)) for n in ("w_en", "w_addr", "w_data")),
         ]  # fmt: skip
         return m
@@ -65,20 +65,31 @@ def test_timing(rows, columns, width, seed):
 
 
 @pytest.mark.parametrize("rows, columns", [(1, 1), (2, 1), (1, 2), (4, 4), (64, 2), (16, 32)])
-def test_model_follows_bank_layout(rows, columns):
+@pytest.mark.parametrize("taps, stride, pad, out_width", [(1, 1, 0, 5), (3, 1, 1, 5), (7, 2, 3, 3),
+                                                          (2, 2, 0, 2), (3, 1, 2, 7)])  # fmt: skip
+def test_model_follows_bank_layout(rows, columns, taps, stride, pad, out_width):
     """`load_image` against the layout of docs/architecture.md, written with NumPy."""
     config, rng = Config(rows=rows, columns=columns), np.random.default_rng(7)
     group, parts = config.group, config.group // columns
+    height, width, base = 3, 5, 11
     for channels in (1, 2, 3, 4):
-        pixels = 5
-        image = rng.integers(0, 256, (pixels, 4), np.uint8)
-        words = load_image(config, image.tobytes(), channels, pixels * 8)
-        for linear, lanes in words.items():
+        pixels = rng.integers(0, 256, (height * width, 4), np.uint8)
+        lanes = taps * channels
+        stride_words = height * out_width * 8 + 3
+        words = load_image(config, pixels, {
+            "channels": channels, "taps": taps, "stride": stride, "pad": pad, "width": width,
+            "rows": height, "out_width": out_width, "granules": -(-lanes // columns),
+            "base": base, "group_stride": stride_words,
+        })  # fmt: skip
+        padded = np.zeros((height, pad + stride * out_width + taps + width, 4), np.uint8)
+        padded[:, pad : pad + width] = pixels.reshape(height, width, 4)
+        for linear, plane_lanes in words.items():
             word, part = divmod(linear, parts)
-            g, rest = divmod(word, pixels * 8)
-            p, plane = divmod(rest, 8)
-            for lane in range(columns):
-                channel = g * group + part * columns + lane
-                value = image[p, channel] if channel < channels else 0
-                assert lanes >> lane & 1 == value >> (7 - plane) & 1
-        assert len(words) == pixels * 8 * -(-channels // columns)
+            g, rest = divmod(word - base, stride_words)
+            (y, x), plane = divmod(rest // 8, out_width), rest % 8
+            for i in range(columns):
+                lane = g * group + part * columns + i
+                tap, c = divmod(lane, channels)
+                value = padded[y, x * stride + tap, c] if lane < lanes else 0
+                assert plane_lanes >> i & 1 == value >> (7 - plane) & 1
+        assert len(words) == height * out_width * 8 * -(-lanes // columns)

@@ -6,40 +6,74 @@ import pytest
 from hfn_accel import functional, images
 from hfn_accel.compiler import compile
 from hfn_accel.config import Config
+from hfn_accel.network import Architecture
 from hfn_accel.program import DESCRIPTOR_BYTES, Opcode, Program, offsets
 from hfn_accel.registers import OFFSETS, Cause, ErrorCode, decode, encode
 from sim import backend, harness
-from tests.tickets import random_ticket
+from tests.tickets import random_images, random_mode, random_ticket
 
-CONFIG = Config(rows=4, columns=4, activation_bytes=4096, mask_bytes=4096, psum_depth=32)
-PROGRAM, IMAGE, RESULT, BROKEN = 0x0000, 0x8000, 0xA000, 0x10000
-SIZE = 0x40000
+CONFIG = Config(rows=4, columns=4, activation_bytes=512, mask_bytes=2048, psum_depth=32,
+                parameter_channels=64, result_words=64)  # fmt: skip
 LIMIT = 200_000
+
+
+class Network:
+    """A small program with every opcode, in memory with an image; its logits."""
+
+    def __init__(self):
+        rng = np.random.default_rng(5)
+        arch = Architecture.parse("imagenet:12x1,4x2f", classes=7, in_channels=1, image_size=16)
+        ticket = random_ticket(rng, arch, modes=random_mode)
+        self.program = compile(ticket, CONFIG)
+        self.picture = random_images(rng, arch, 1)
+        self.logits = functional.execute(self.program, CONFIG, self.picture).logits[0]
+        layout = backend.Layout.of(self.program, images.pack_runs(self.picture, 1))
+        self.memory, self.workspace = layout.memory, layout.workspace
+        self.image, self.result = layout.inputs[0], layout.outputs[0]
+        self.opcodes = [code for code, _ in self.program.descriptors]
+        assert set(self.opcodes) == set(Opcode)
+
+    def first(self, opcode: Opcode) -> tuple[int, dict[str, int]]:
+        """Index and fields of the first descriptor of a kind."""
+        index = self.opcodes.index(opcode)
+        return index, self.program.descriptors[index][1]
+
+    def start(self, program=0, image=None, result=None, workspace=None) -> list[tuple]:
+        """Commands of one run; addresses are the network's own unless given."""
+        given = (image, result, workspace)
+        own = (self.image, self.result, self.workspace)
+        return backend.start_commands(
+            program, *(b if a is None else a for a, b in zip(given, own, strict=True))
+        )
+
+    def broken(self, index: int, **fields) -> bytes:
+        """The program's image with some fields of a descriptor overwritten."""
+        image = bytearray(self.program.image)
+        at = slice(index * DESCRIPTOR_BYTES, (index + 1) * DESCRIPTOR_BYTES)
+        word = int.from_bytes(image[at], "little")
+        for name, value in fields.items():
+            bit, bits = offsets(self.opcodes[index])[name]
+            word = word & ~(((1 << bits) - 1) << bit) | value << bit
+        image[at] = word.to_bytes(DESCRIPTOR_BYTES, "little")
+        return bytes(image)
+
+    def assert_right(self, done, reads):
+        """The run whose values are `reads` ended well, with the right logits."""
+        status, _ = backend.counters(reads)
+        assert status["done"] and not status["error"]
+        end = self.result + 4 * len(self.logits)
+        assert (done.memory[self.result : end].view("<i4") == self.logits).all()
 
 
 @pytest.fixture(scope="module")
 def network():
-    """A small program, an image, its logits."""
-    rng = np.random.default_rng(5)
-    ticket = random_ticket(rng, widths=(3, 9), stages=(2, 2), blocks=(1, 2), sizes=(5, 6))
-    program = compile(ticket, CONFIG)
-    size, channels = ticket.arch.image_size, ticket.arch.in_channels
-    picture = rng.integers(0, 256, (1, size, size, channels), dtype=np.uint8)
-    logits = functional.execute(program, CONFIG, picture).logits[0]
-    memory = bytearray(SIZE)
-    memory[PROGRAM : PROGRAM + len(program.image)] = program.image
-    packed = images.pack(picture)[0].tobytes()
-    memory[IMAGE : IMAGE + len(packed)] = packed
-    return program, memory, logits
+    return Network()
 
 
-def start(program=PROGRAM, image=IMAGE, result=RESULT):
-    return backend.start_commands(program, image, result)
-
-
+SETTLE = 10  # reads of STATUS until the transfers in flight have ended
 RESET = [("write", OFFSETS["CONTROL"], encode("CONTROL", reset=1, irq_enable=1)),
-         ("read", OFFSETS["STATUS"])]  # fmt: skip
-READS = len([c for c in start() if c[0] == "read"])
+         *[("read", OFFSETS["STATUS"])] * SETTLE]  # fmt: skip
+READS = len([c for c in backend.start_commands(0, 0, 0, 0) if c[0] == "read"])
 
 
 def run(memory, commands, **job):
@@ -48,147 +82,138 @@ def run(memory, commands, **job):
     )
 
 
+RUNNING = encode("STATUS", busy=1, done=1, error=1)
+
+
 def error(status) -> ErrorCode:
-    """The error of a STATUS value, which must say that the core stopped."""
+    """The error of a STATUS value, which must say that the run failed."""
     fields = decode("STATUS", int(status))
-    assert not fields["busy"] and not fields["done"] and fields["error"], fields
+    assert not fields["done"] and fields["error"], fields
     return ErrorCode(fields["error_code"])
 
 
-def assert_right(done, reads, logits):
-    """The last run in `reads` ended well, with the right logits."""
-    status, _ = backend.counters(reads)
-    assert status["done"] and not status["error"]
-    assert (done.memory[RESULT : RESULT + 4 * len(logits)].view("<i4") == logits).all()
-
-
 @pytest.mark.parametrize("response", [2, 3])
-@pytest.mark.parametrize("where", ["descriptor", "parameter", "mask", "image", "result"])
+@pytest.mark.parametrize("where", ["descriptor", "parameter", "mask", "image", "result", "store"])
 def test_bus_error_stops_with_a_code(network, where, response):
-    program, memory, _ = network
-    conv = next(f for code, f in program.descriptors if code == Opcode.CONV)
+    _, conv = network.first(Opcode.CONV)
+    _, store = network.first(Opcode.STORE)
     address = {
         "descriptor": DESCRIPTOR_BYTES, "parameter": conv["parameter_address"],
-        "mask": conv["mask_address"], "image": IMAGE, "result": RESULT,
+        "mask": conv["mask_address"], "image": network.image, "result": network.result,
+        "store": network.workspace + store["address"],
     }[where]  # fmt: skip
-    done = run(memory, start() + RESET, fault=(address, address + 7, response))
-    kind = "WRITE" if where == "result" else "READ"
+    commands = network.start() + RESET
+    done = run(network.memory, commands, fault=(address, address + 7, response))
+    kind = "WRITE" if where in ("result", "store") else "READ"
     name = "SLVERR" if response == 2 else "DECERR"
     assert error(done.reads[0]) == ErrorCode[f"{kind}_{name}"]
-    assert not decode("STATUS", int(done.reads[-1]))["error"]
+    assert done.reads[-1] & RUNNING == 0
 
 
-def broken(program, index: int, **fields) -> bytes:
-    """The image with some fields of descriptor `index` overwritten."""
-    index %= len(program.descriptors)
-    opcode, _ = program.descriptors[index]
-    image = bytearray(program.image)
-    at = slice(index * DESCRIPTOR_BYTES, (index + 1) * DESCRIPTOR_BYTES)
-    word = int.from_bytes(image[at], "little")
-    for name, value in fields.items():
-        bit, bits = offsets(opcode)[name]
-        word = word & ~(((1 << bits) - 1) << bit) | value << bit
-    image[at] = word.to_bytes(DESCRIPTOR_BYTES, "little")
-    return bytes(image)
+def wrong(opcode: Opcode, code: str, /, **fields) -> list[tuple]:
+    """One case for each value of each field: (opcode, field, code)."""
+    return [(opcode, {name: value}, code) for name, values in fields.items() for value in values]
 
 
 ILLEGAL = [
-    (0, {"magic": 1}, "BAD_MAGIC"),
-    (0, {"version": 9}, "BAD_VERSION"),
-    (0, {"opcode": 2}, "BAD_OPCODE"),
-    (0, {"log2_rows": 5}, "BAD_SHAPE"),
-    (0, {"log2_columns": 1}, "BAD_SHAPE"),
-    (0, {"log2_bus_bytes": 4}, "BAD_SHAPE"),
-    (0, {"bank_words": 1 << 20}, "TOO_LARGE"),
-    (0, {"mask_words": 1 << 20}, "TOO_LARGE"),
-    (0, {"psum_depth": 1 << 16}, "TOO_LARGE"),
-    (0, {"accumulator_bits": 33}, "TOO_LARGE"),
-    (1, {"opcode": 1}, "BAD_OPCODE"),
-    (1, {"opcode": 77}, "BAD_OPCODE"),
-    (1, {"dst_bank": 3}, "BAD_FIELD"),
-    (1, {"channels": 5}, "BAD_FIELD"),
-    (1, {"granules": 0}, "BAD_FIELD"),
-    (1, {"pixels": 0}, "BAD_FIELD"),
-    (2, {"magic": 0}, "BAD_MAGIC"),
-    *((2, {name: value}, "BAD_FIELD") for name, value in (
-        ("in_bits", 0), ("in_bits", 9), ("out_bits", 0), ("out_bits", 15), ("shift", 0),
-        ("shift", 48), ("stride", 0), ("stride", 3), ("src_bank", 3), ("kernel", 0),
-        ("in_tiles", 0), ("out_tiles", 0), ("strips", 0), ("strip_rows", 0), ("last_rows", 0),
-        ("last_rows", 5), ("last_strip_rows", 0), ("out_width", 0), ("out_channels", 0),
-        ("out_channels", 65535), ("mask_beats", 0), ("mask_base", (1 << 20) - 1),
-        ("parameter_address", 8), ("mask_address", 32),
-    )),
-    (-2, {"pool": 0}, "BAD_FIELD"),
-    (-2, {"out_channels": 4000}, "BAD_FIELD"),
+    *wrong(Opcode.BEGIN, "BAD_MAGIC", magic=[1]),
+    *wrong(Opcode.BEGIN, "BAD_VERSION", version=[1, 9]),
+    *wrong(Opcode.BEGIN, "BAD_OPCODE", opcode=[0, 2, 3]),
+    *wrong(Opcode.BEGIN, "BAD_SHAPE", log2_rows=[5], log2_columns=[1], log2_bus_bytes=[4]),
+    *wrong(Opcode.BEGIN, "TOO_LARGE", bank_words=[1 << 20], mask_words=[1 << 20],
+           psum_depth=[1 << 16], parameter_channels=[65], result_words=[65],
+           accumulator_bits=[33]),
+    *wrong(Opcode.IMAGE, "BAD_OPCODE", opcode=[0, 1, 8, 77]),
+    *wrong(Opcode.IMAGE, "BAD_FIELD", bank=[3], channels=[0, 5], taps=[0], width=[0], rows=[0],
+           out_width=[0], granules=[0], stride=[0, 3], address=[4]),
+    *wrong(Opcode.CONV, "BAD_MAGIC", magic=[0]),
+    *wrong(Opcode.CONV, "BAD_VERSION", version=[1]),
+    *wrong(Opcode.CONV, "BAD_FIELD", in_bits=[0, 9], out_bits=[0, 15], shift=[0, 48],
+           stride=[0, 3], stride_x=[0, 3], src_bank=[3], dst_bank=[3], kernel_height=[0],
+           kernel_width=[0], in_tiles=[0], out_tiles=[0], strips=[0], strip_rows=[0],
+           last_strip_rows=[0], last_rows=[0, 5], out_width=[0], out_channels=[0, 65535],
+           in_height=[0], in_width=[0], fan_in=[0], coats=[0], signs=[3], first_part=[1],
+           plane_beats=[0], mask_beats=[0], mask_base=[(1 << 20) - 1], mask_address=[4],
+           code=[1], sign_code=[1], parameter_address=[4], parameter_base=[2, 64], pool=[1],
+           bipolar=[1]),
+    *wrong(Opcode.CONV, "DEADLOCK", wait_executed=[5], wait_stored=[5], hold_stored=[5]),
+    *wrong(Opcode.POOL, "BAD_FIELD", bits=[0, 9], kernel=[0], stride=[0, 3], src_bank=[3],
+           dst_bank=[3], in_height=[0], in_width=[0], out_height=[0], out_width=[0],
+           granules=[0]),
+    *wrong(Opcode.LOAD, "BAD_FIELD", bank=[3], groups=[0], beats=[0], address=[4],
+           memory_stride=[4]),
+    *wrong(Opcode.LOAD, "READ_DECERR", address=[1 << 24]),
+    *wrong(Opcode.LOAD, "DEADLOCK", wait_executed=[20000], wait_stored=[20000]),
+    *wrong(Opcode.STORE, "BAD_FIELD", bank=[3], groups=[0], beats=[0], address=[4],
+           memory_stride=[4]),
+    *wrong(Opcode.END, "BAD_OPCODE", opcode=[1, 9]),
 ]  # fmt: skip
 
 
 def test_illegal_descriptors_stop_with_a_code_and_the_core_runs_again(network):
-    program, memory, logits = network
-    memory, commands = bytearray(memory) + bytearray(len(ILLEGAL) * 0x4000), []
-    assert len(program.image) <= 0x4000
-    for i, (index, fields, _) in enumerate(ILLEGAL):
-        image = broken(program, index, **fields)
-        at = BROKEN + i * 0x4000
-        memory[at : at + len(image)] = image
-        commands += start(at) + RESET
-    done = run(bytes(memory) + bytes(BROKEN), commands + start())
-    step = READS + 1
-    for i, (index, fields, name) in enumerate(ILLEGAL):
+    memory, commands = bytearray(network.memory), []
+    for opcode, fields, _ in ILLEGAL:
+        index, _ = network.first(opcode)
+        commands += network.start(len(memory)) + RESET
+        memory += backend.aligned(network.broken(index, **fields))
+    done = run(memory, commands + network.start())
+    step = READS + SETTLE
+    for i, (opcode, fields, name) in enumerate(ILLEGAL):
         status = done.reads[i * step]
-        assert error(status).name == name, (index, fields)
-        assert decode("STATUS", int(status))["layer"] == index % len(program.descriptors)
-        assert decode("STATUS", int(done.reads[(i + 1) * step - 1]))["error"] == 0
-    assert_right(done, done.reads[-READS:], logits)
+        assert error(status).name == name, (opcode, fields)
+        assert decode("STATUS", int(status))["layer"] == network.first(opcode)[0], (opcode, fields)
+        assert done.reads[(i + 1) * step - 1] & RUNNING == 0
+    network.assert_right(done, done.reads[-READS:])
 
 
-@pytest.mark.parametrize("registers", [(0x40, IMAGE, RESULT), (PROGRAM, IMAGE + 8, RESULT),
-                                       (PROGRAM, IMAGE, RESULT + 4)])  # fmt: skip
-def test_misaligned_address(network, registers):
-    done = run(network[1], start(*registers))
+@pytest.mark.parametrize("which, offset", [("program", 0x40), ("image", 8), ("result", 4),
+                                           ("workspace", 32)])  # fmt: skip
+def test_misaligned_address(network, which, offset):
+    own = {"program": 0, "image": network.image, "result": network.result,
+           "workspace": network.workspace}  # fmt: skip
+    done = run(network.memory, network.start(**{which: own[which] + offset}))
     assert error(done.reads[0]) == ErrorCode.BAD_ADDRESS
 
 
 @pytest.mark.parametrize("simulator", ["verilator", "icarus"])
-def test_backend_reports_the_error_of_an_image(network, simulator):
-    program, _, _ = network
-    wrong = broken(program, 2, in_bits=9)
-    conv = program.descriptors[2][1]
-    size = conv["in_height"]
-    pictures = np.zeros((2, size, size, program.descriptors[1][1]["channels"]), np.uint8)
-    with pytest.raises(backend.RunError, match="descriptor 2: BAD_FIELD") as caught:
-        backend.run(Program(wrong), CONFIG, pictures, simulator=simulator)
-    assert (caught.value.code, caught.value.layer) == (ErrorCode.BAD_FIELD, 2)
+def test_backend_reports_the_error_of_a_run(network, simulator):
+    index, _ = network.first(Opcode.CONV)
+    pictures = np.concatenate([network.picture, network.picture])
+    program = Program(network.broken(index, in_bits=9))
+    with pytest.raises(backend.RunError, match=f"descriptor {index}: BAD_FIELD") as caught:
+        backend.run(program, CONFIG, pictures, simulator=simulator)
+    assert (caught.value.code, caught.value.layer) == (ErrorCode.BAD_FIELD, index)
 
 
 def test_address_behind_the_memory(network):
-    done = run(network[1], start(0xFFFF0000))
+    done = run(network.memory, network.start(0xFFFF0000))
     assert error(done.reads[0]) == ErrorCode.READ_DECERR
 
 
 def test_start_is_ignored_after_an_error_until_reset(network):
-    program, memory, logits = network
     again = [("write", OFFSETS["CONTROL"], encode("CONTROL", start=1, irq_enable=1)),
              ("read", OFFSETS["STATUS"])]  # fmt: skip
-    done = run(memory, start(0x40) + again + RESET + start())
+    done = run(network.memory, network.start(0x40) + again + RESET + network.start())
     assert error(done.reads[READS]) == ErrorCode.BAD_ADDRESS
-    assert_right(done, done.reads[-READS:], logits)
+    network.assert_right(done, done.reads[-READS:])
 
 
-def test_reset_in_the_middle_of_a_run(network):
+@pytest.mark.parametrize("seed", [None, 4])
+def test_reset_in_the_middle_of_a_run(network, seed):
     """At every phase: the bus protocol holds (the memory model checks it) and the next run is
     right."""
-    program, memory, logits = network
-    whole = run(memory, start())
+    whole = run(network.memory, network.start())
     clocks = int(whole.waits[0])
     _, counters = backend.counters(whole.reads)
     assert sum(counters[f"CYCLES_{c.name}"] for c in Cause if c) == counters["CYCLES"]
-    begin = [c for c in start() if c[0] == "write" and c[1] != OFFSETS["IRQ_STATUS"]]
+    begin = [c for c in network.start() if c[0] == "write" and c[1] != OFFSETS["IRQ_STATUS"]]
     rng = np.random.default_rng(3)
     commands = []
-    for pause in rng.integers(1, min(clocks, 3000) // 4, 25):
+    for pause in [*rng.integers(1, 2000, 25), *rng.integers(1, clocks, 15)]:
         # a register read takes a few clocks: a pause that both simulators know
         commands += begin + [("read", OFFSETS["ID"])] * int(pause // 4) + RESET
         commands += [("read", OFFSETS["STATUS"])] * 20
-    done = run(memory, commands + start())
-    assert_right(done, done.reads[-READS:], logits)
+        if seed is not None:  # transfers in flight end slowly
+            commands += [("read", OFFSETS["STATUS"])] * 100
+    done = run(network.memory, commands + network.start(), seed=seed, latency=20)
+    network.assert_right(done, done.reads[-READS:])

@@ -9,7 +9,7 @@ from sim import runner
 
 COPIER = Path(__file__).with_name("copier.v").read_text().replace("hfn_accel", "top")
 BENCH = "sim.benches.memory_model"
-CLOCKS = [(1, 1, 5)]
+CLOCKS = [(1, 1, 0, 5)]
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def test_build_is_kept(place):
 
 def test_failure_shows_the_log(place):
     with pytest.raises(AssertionError, match="memory_model failed: deterministic\n") as caught:
-        run(clocks=[(1, 1, 6)])
-    assert "AssertionError: (1, 1)" in str(caught.value)
+        run(clocks=[(1, 1, 0, 6)])
+    assert "AssertionError: (1, 1, 0)" in str(caught.value)
     run()
 
 

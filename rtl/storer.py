@@ -1,0 +1,71 @@
+"""A bank's beats to memory."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hfn_accel.config import Config
+
+from .descriptor import TRANSFER
+from .executor import write_error
+
+
+class Storer(wiring.Component):
+    """Writes what a STORE names, a transfer of the `WriteDma` for each group, one after the other.
+
+    `start` (a pulse while not busy) takes `transfer`. `busy` is high from the clock after it to the
+    clock in which the last transfer is seen to have ended, inclusive: `schedule.store_cycles`.
+    `stored` counts STOREs that are complete, from `clear` on. `failed`, one clock, with
+    `error_code`: the bus refused a beat; the rest is left out.
+
+    `bank` and `place` (in bus beats) address a bank; its data, a clock later, are the beats of the
+    stream that goes with `o_valid`, `o_ready`: a beat a clock within a group.
+    """
+
+    def __init__(self, config: Config):
+        self.config = config
+        super().__init__({
+            "clear": In(1), "workspace_address": In(32),
+            "start": In(1), "transfer": In(TRANSFER),
+            "busy": Out(1), "stored": Out(16), "failed": Out(1), "error_code": Out(8),
+            "write_start": Out(1), "write_address": Out(32), "write_beats": Out(24),
+            "write_busy": In(1), "write_error": In(2),
+            "bank": Out(2), "place": Out(24), "o_valid": Out(1), "o_ready": In(1),
+        })  # fmt: skip
+
+    def elaborate(self, platform):
+        m = Module()
+        given = self.transfer
+        bank_stride, memory_stride = Signal(24), Signal(32)
+        groups, group = Signal(12), Signal(24)  # left; its first beat in the bank
+        beat = Signal(24)  # on offer
+        issued = Signal()
+        m.d.comb += [
+            self.write_start.eq(self.busy & ~issued),
+            self.o_valid.eq(issued),
+            self.place.eq(beat + (self.o_valid & self.o_ready)),
+        ]
+        m.d.sync += beat.eq(self.place)
+        with m.If(self.write_start):
+            m.d.comb += self.place.eq(group)
+            m.d.sync += issued.eq(1)
+        with m.If(issued & ~self.write_busy):
+            m.d.sync += [
+                issued.eq(0), groups.eq(groups - 1), group.eq(group + bank_stride),
+                self.write_address.eq(self.write_address + memory_stride),
+            ]  # fmt: skip
+            with m.If(self.write_error != 0):
+                m.d.comb += [self.failed.eq(1), self.error_code.eq(write_error(self.write_error))]
+                m.d.sync += self.busy.eq(0)
+            with m.Elif(groups == 1):
+                m.d.sync += [self.busy.eq(0), self.stored.eq(self.stored + 1)]
+        with m.If(self.start):
+            m.d.sync += [
+                self.busy.eq(1), self.bank.eq(given.bank), groups.eq(given.groups),
+                group.eq(given.bank_beat), bank_stride.eq(given.bank_stride),
+                memory_stride.eq(given.memory_stride), self.write_beats.eq(given.beats),
+                self.write_address.eq(self.workspace_address + given.address),
+            ]  # fmt: skip
+        with m.If(self.clear):
+            m.d.sync += self.stored.eq(0)
+        return m

@@ -1,0 +1,134 @@
+"""Bench of `Control`: programs against `hfn_accel.schedule`, clock for clock; errors and resets."""
+
+from collections import Counter
+
+import cocotb
+
+from hfn_accel.program import DESCRIPTOR_BYTES, Opcode, decode, encode
+from hfn_accel.registers import ErrorCode
+from rtl.descriptor import faults
+from sim.benches import control_program as programs
+from sim.benches.control_model import Model
+from sim.benches.control_program import BASE, OUTPUT, REFUSED, WORKSPACE, Step
+from sim.benches.control_world import BUS, CONFIG, PARAMETERS, World, begin, check, end, good, run
+from sim.memory import DECERR, SLVERR
+
+
+@cocotb.test()
+async def exact(dut):
+    """Several runs, one after the other, at several latencies."""
+    bench, memory = await begin(dut)
+    for latency in (1, 2, 5, 30, 100, 7):
+        memory.latency = latency
+        await good(bench, memory)
+
+
+@cocotb.test()
+async def random_stalls(dut):
+    """Whatever waits: every beat once, in order, to its place."""
+    bench, memory = await begin(dut, latency=9, seed=PARAMETERS["seed"])
+    for _ in range(4):
+        steps = programs.random_steps(bench.rng, CONFIG, 16)
+        world = World(bench, steps, ready=lambda: bench.rng.random() < 0.6)
+        assert await run(world, memory) == ErrorCode.NONE
+        check(world, memory)
+
+
+@cocotb.test()
+async def long_stream(dut):
+    """A mask stream that goes on behind what the decoder takes does not hang."""
+    bench, memory = await begin(dut)
+    steps = programs.random_steps(bench.rng, CONFIG, 16)
+    world = World(bench, steps, patient=False)
+    assert await run(world, memory) == ErrorCode.NONE
+    assert world.classes == Model(steps, world.before, CONFIG).classes
+
+
+def address_of(rng, steps, data) -> tuple[int, bool, int]:
+    """(address, write, step) of a beat that a program transfers."""
+    i = rng.randrange(len(steps))
+    f = steps[i].fields
+    places = [(BASE + i * DESCRIPTOR_BYTES + rng.randrange(0, DESCRIPTOR_BYTES, BUS), False)]
+    if "memory_stride" in f:
+        at = rng.randrange(f["groups"]) * f["memory_stride"] + rng.randrange(f["beats"]) * BUS
+        places.append((WORKSPACE + f["address"] + at, steps[i].opcode == Opcode.STORE))
+    if f.get("fetch_mask"):
+        places.append((BASE + f["mask_address"] + rng.randrange(f["mask_beats"]) * BUS, False))
+    if f.get("fetch_parameters"):
+        places.append((BASE + f["parameter_address"], False))
+    if f.get("raw") and f["close"]:
+        places.append((OUTPUT + f["parameter_address"], True))
+    return *places[-1 if rng.random() < 0.8 else 0], i
+
+
+@cocotb.test()
+async def bus_errors(dut):
+    """Reads and writes that fail stop the run with their code; then a reset run is exact."""
+    bench, memory = await begin(dut, latency=6)
+    codes = Counter()
+    for _ in range(30):
+        steps = programs.random_steps(bench.rng, CONFIG, 8)
+        address, write, i = address_of(bench.rng, steps, memory.data)
+        response, name = bench.rng.choice(((SLVERR, "SLVERR"), (DECERR, "DECERR"), (1, "PROTOCOL")))
+        memory.faulty[address, write] = response
+        world = World(bench, steps)
+        code = await run(world, memory)
+        name = "SLVERR" if write and response == 1 else name
+        assert code.name == f"{'WRITE' if write else 'READ'}_{name}"
+        codes[code] += 1
+        await end(bench, memory)
+        memory.faulty.clear()
+    assert len(codes) == 5, codes
+    await good(bench, memory)
+
+
+@cocotb.test()
+async def resets(dut):
+    """A reset at any moment: transfers end by the rules, and the next run is exact."""
+    bench, memory = await begin(dut, latency=6)
+    for _ in range(12):
+        await run(World(bench, programs.random_steps(bench.rng, CONFIG, 12)), memory,
+                  stop=bench.rng.randrange(1, 1200))  # fmt: skip
+        if not bench.get("done"):
+            await end(bench, memory)
+    await good(bench, memory)
+
+
+async def refused(bench, memory, steps, code, layer=None):
+    world = World(bench, steps)
+    got = await run(world, memory)
+    assert got == code, (got, code, steps[-1])
+    assert layer is None or bench.get("layer") == layer
+    await end(bench, memory)
+
+
+@cocotb.test()
+async def bad_programs(dut):
+    """Every reason to refuse a descriptor."""
+    bench, memory = await begin(dut, latency=1)
+    rng, first, last = bench.rng, programs.begin(CONFIG), Step(Opcode.END, {})
+    for value in (0, 1, 8, 9, 255):
+        for field, code in ("magic", ErrorCode.BAD_MAGIC), ("version", ErrorCode.BAD_VERSION):
+            await refused(bench, memory, [first, Step(Opcode.END, {field: value})], code, 1)
+        wrong = Step(Opcode.END, {}, byte=value)
+        await refused(bench, memory, [first, wrong], ErrorCode.BAD_OPCODE, 1)
+    await refused(bench, memory, [last], ErrorCode.BAD_OPCODE, 0)
+    for field, code in (("log2_rows", ErrorCode.BAD_SHAPE), ("log2_bus_bytes", ErrorCode.BAD_SHAPE),
+                        ("mask_words", ErrorCode.TOO_LARGE)):  # fmt: skip
+        wrong = Step(Opcode.BEGIN, first.fields | {field: 77_777 if code == 5 else 1})
+        await refused(bench, memory, [wrong, last], code, 0)
+    for port in ("program_address", "input_address", "output_address", "workspace_address"):
+        right = int(getattr(dut, port).value)
+        getattr(dut, port).value = right + 32
+        await refused(bench, memory, [first, last], ErrorCode.BAD_ADDRESS)
+        getattr(dut, port).value = right
+    for name in ("wait_executed", "wait_stored", "hold_stored"):
+        await refused(bench, memory, [first, Step(Opcode.END, {name: 1})], ErrorCode.DEADLOCK, 1)
+    for opcode, fields in REFUSED:
+        step = next(s for s in iter(lambda: rng.choice(programs.MAKERS)(rng, CONFIG), None)
+                    if s.opcode == opcode)  # fmt: skip
+        step.fields |= fields
+        whole = decode(encode(opcode, **step.fields))[1]
+        assert any(faults(opcode, whole, CONFIG)), (opcode, fields)
+        await refused(bench, memory, [first, step, last], ErrorCode.BAD_FIELD, 1)
+    await good(bench, memory)
