@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 SHAPE ?= 16x16
 
-.PHONY: setup test test-slow demo lint lint-verilog clean
+.PHONY: setup test test-slow test-networks demo lint lint-verilog clean
 
 setup: .venv/.set-up
 
@@ -15,6 +15,9 @@ test: setup
 
 test-slow: setup
 	$(PY) -m pytest -m slow
+
+test-networks: setup
+	$(PY) -m sim.networks --json build/networks.json
 
 demo: setup
 	$(PY) -m hfn_accel.demo

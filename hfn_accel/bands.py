@@ -46,7 +46,7 @@ def height(step: Step, shape, spilled, slots: tuple[int, int], groups: int, bank
         if packed(step, source):
             rows = min(rows, have)
         elif have < source.height:
-            grain = max(1, source.grain // step.stride)
+            grain = _source_grain(step, source)
             rows = min(rows, (have - least_rows(step, source)) // step.stride + 1)
     for m, out in zip(others, spilled[1:], strict=True):
         if out:
@@ -59,3 +59,27 @@ def height(step: Step, shape, spilled, slots: tuple[int, int], groups: int, bank
         return 0
     count = -(-step.rows // rows)
     return -(-step.rows // (count * grain)) * grain
+
+
+def least_words(step: Step, shape, spilled, groups: int) -> int:
+    """Words of the smallest bank in which `height` with one band in a bank is not 0."""
+    source, *others = shape
+    others = [m for m, out in zip(others, spilled[1:], strict=True) if out]
+    grain = max([1, *(m.grain for m in others)])
+
+    def words(grain, source_rows):
+        """Of bands of `grain` rows, or the step's if those are fewer."""
+        rows = min(grain, step.rows)
+        read = source.groups * source.stride(source_rows(rows)) if spilled[0] else 0
+        return max([read, *(groups * m.stride(rows) for m in others)])
+
+    if not spilled[0] or packed(step, source):
+        return words(grain, lambda rows: rows)
+    banded = words(max(grain, _source_grain(step, source)),
+                   lambda rows: (rows - 1) * step.stride + least_rows(step, source))  # fmt: skip
+    return min(banded, words(grain, lambda rows: source.height))
+
+
+def _source_grain(step: Step, source: Map) -> int:
+    """Bands of a source that comes in bands are multiples of so many output rows."""
+    return max(1, source.grain // step.stride)

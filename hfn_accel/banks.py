@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .shape import BANKS
+from .program import BANKS
 
 
 class Banks:

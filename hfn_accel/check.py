@@ -8,8 +8,7 @@ from .check_layer import conv, demand, pool
 from .config import Config
 from .errors import HfnError
 from .images import LOGIT_BYTES, PIXEL_BYTES, logits_stride
-from .program import Opcode
-from .shape import BANKS
+from .program import BANKS, Opcode
 from .ticket import IMAGE_BITS
 
 _TOKENS = 1 << 16  # counts of what is complete are modulo this

@@ -7,9 +7,9 @@ from .config import Config
 from .errors import HfnError
 from .images import LOGIT_BYTES
 from .modes import FROZEN_PARTS, MAX_COATS
-from .program import DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Signs
+from .program import BANKS, DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Signs
 from .sequence import MAX_FAN_IN, MAX_PATTERN_FAN_IN
-from .shape import BANKS, LayerShape, Window
+from .shape import LayerShape, Window
 
 
 def demand(index: int, fields: dict[str, int], good: dict[str, bool]):

@@ -11,7 +11,7 @@ import numpy as np
 from . import sequence
 from .arithmetic import signed_bits
 from .config import Config
-from .errors import HfnError
+from .errors import exceeded
 from .planner import Plan, TicketStreams, plan
 from .program import DESCRIPTOR_BYTES, Opcode, Program, encode, pack_parameters
 from .ticket import Ticket
@@ -24,11 +24,7 @@ def compile(ticket: Ticket, config: Config, *, batch: int = 1) -> Program:
     buffers or the descriptors' fields cannot hold, or whose accumulators could overflow.
     """
     arch, streams = ticket.arch, TicketStreams(ticket, config)
-    bits = accumulator_bits(ticket)
-    for conv, need in zip(arch.layers, bits, strict=True):
-        if need > config.accumulator_bits:
-            raise HfnError(f"{conv.name}: bits of accumulator {need}, the limit is "
-                           f"{config.accumulator_bits}: enlarge accumulator_bits")  # fmt: skip
+    bits = check_accumulators(ticket, config)
     p = plan(arch, [norm.bits for norm in ticket.norms], config, streams=streams, batch=batch,
              bipolar=[norm.bipolar for norm in ticket.norms])  # fmt: skip
     begin, *items = p.items
@@ -46,6 +42,15 @@ def compile(ticket: Ticket, config: Config, *, batch: int = 1) -> Program:
                     crc32=zlib.crc32(body))  # fmt: skip
     return Program(header + bytes(body), tuple(item.note for item in p.items),
                    tuple(item.origin for item in p.items))  # fmt: skip
+
+
+def check_accumulators(ticket: Ticket, config: Config) -> list[int]:
+    """`accumulator_bits`; HfnError, naming layer, figure and limit, if a sum could overflow."""
+    bits, limit = accumulator_bits(ticket), config.accumulator_bits
+    for conv, need in zip(ticket.arch.layers, bits, strict=True):
+        if need > limit:
+            raise exceeded(conv.name, "bits of accumulator", need, limit, "accumulator_bits")
+    return bits
 
 
 def accumulator_bits(ticket: Ticket) -> list[int]:

@@ -16,16 +16,10 @@ from functools import lru_cache
 import numpy as np
 
 from . import cli
+from .compiler import check_accumulators
 from .config import Config
 from .errors import HfnError
-from .estimate import (
-    add_latency,
-    add_ticket,
-    check_accumulators,
-    estimate_ticket,
-    find_ticket,
-    report,
-)
+from .estimate import add_latency, add_ticket, estimate_ticket, find_ticket, report
 from .estimator import CAUSES, CLASSES, DEFAULT_LATENCY, check_latency
 from .files import atomic_write, make_folder
 from .program import PARAMETER_BYTES

@@ -37,7 +37,7 @@ class StepEmitter:
         rounds = self._rounds()
         self._again = len(rounds) > 1
         if self.spills(self.output):
-            size = emitter.tiler.batch * self._image_bytes(self.output.map)
+            size = emitter.tiler.batch * self.output.map.size * self.config.bus_bytes
             emitter.workspace.take(self.step.output, size)
         self._load(rounds[0], early=None)
         for at, this in enumerate(rounds):
@@ -94,7 +94,6 @@ class StepEmitter:
         m, (image, low, high, first, end) = place.map, band
         base, stride = place.view(band, first)
         part = (place.bank, *place.span(band))
-        self.e.need(bank_words=part[2])
         text = f"{self.step.name}: {m.name}{self._part(image, (low, high), m.height)}"
         if m.image:
             address = image * image_stride(m.height**2)
@@ -102,7 +101,7 @@ class StepEmitter:
                                   address)  # fmt: skip
             self._add(Opcode.IMAGE, values, Access(writes=(part,)), text)
             return
-        address = self.e.workspace.used[number][0] + image * self._image_bytes(m)
+        address = self.e.workspace.used[number][0] + image * m.size * self.config.bus_bytes
         pieces = [(low, high, base)]
         if place is self.source and packed(self.step, m):
             pieces = [(y * self.step.stride, y * self.step.stride + 1,
@@ -118,9 +117,6 @@ class StepEmitter:
         """What part of a map, in words; nothing if it is the whole."""
         text = f" image {image}" if self.e.tiler.batch > 1 else ""
         return text + (f" rows {rows[0]}-{rows[1] - 1}," if rows != (0, all_rows) else "")
-
-    def _image_bytes(self, m) -> int:
-        return m.groups * m.beats(m.height) * self.config.bus_bytes
 
     def _execute(self, this: Round, chunk: Chunk):
         """The CONV or POOL of a chunk of a round."""
@@ -153,7 +149,6 @@ class StepEmitter:
             else:
                 base, stride = place.view(this.image, first, low)
                 part = place.span(this.image)
-            self.e.need(bank_words=part[1])
             (writes if place is self.output else reads).append((place.bank, *part))
             values |= {f"{prefix}_bank": place.bank, f"{prefix}_base": base,
                        f"{name}_group_stride": stride}  # fmt: skip
@@ -184,9 +179,7 @@ class StepEmitter:
             values |= {"open": int(this.rows[0] == 0), "close": int(this.rows[1] == step.rows),
                        "parameter_address": this.image * logits_stride(conv.cout)
                        + chunk.first * config.columns * LOGIT_BYTES}  # fmt: skip
-            e.need(psum_depth=chunk.tiles, result_words=chunk.tiles * config.columns)
         else:
-            e.need(psum_depth=values["strip_rows"] * values["out_width"])
             base, fetch = self._parameters(chunk)
             parameters = (base, base + chunk.tiles * config.columns)
             values |= {"out_bits": self.output.map.bits, "parameter_base": base,

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from .config import Config
 from .places import Home, Ring, Slots, Workspace
-from .program import Opcode, Origin
-from .residency import BANKS, Placed, last_uses
+from .program import BANKS, Opcode, Origin
+from .residency import Placed, last_uses
 from .steps import Map
 from .tiling import Chunk, Tiler
 from .tokens import Access
@@ -25,27 +26,41 @@ class Job:
     masks: tuple[int, int, int] | None = None
 
 
-class Emitter:
-    """What outlives a step: who has which bank, what the buffers hold, what is needed of them.
+def needs(jobs: list[Job], config: Config) -> dict[str, int]:
+    """BEGIN's requirement fields but for the accumulators."""
+    access = [job.access for job in jobs]
+    convs = [job.fields for job in jobs if job.opcode == Opcode.CONV]
+    parts = [part for a in access for part in (*a.reads, *a.writes)]
+    tiles = max(f["out_tiles"] for f in convs if f["raw"])
+    sums = [f["strip_rows"] * f["out_width"] for f in convs if not f["raw"]]
+    unit = parameter_unit(config)
+    channels = max(a.parameters[1] for a in access if a.parameters)
+    return {
+        "bank_words": max(end for _, _, end in parts),
+        "mask_words": max(a.masks[1] for a in access if a.masks),
+        "psum_depth": max(tiles, *sums),
+        "parameter_channels": -(-channels // unit) * unit,
+        "result_words": tiles * config.columns,
+    }
 
-    needs: BEGIN's requirement fields but for the accumulators.
-    """
+
+def parameter_unit(config: Config) -> int:
+    """Channels that parameters are fetched in: whole column tiles and beats."""
+    return max(8, config.columns)
+
+
+class Emitter:
+    """What outlives a step: who has which bank, and what the buffers hold."""
 
     def __init__(self, maps: tuple[Map, ...], placed: list[Placed], tiler: Tiler):
         self.maps, self.tiler, self.config = maps, tiler, tiler.config
         self.placed, self.last = placed, last_uses(tuple(p.step for p in placed))
-        names = ("bank_words", "mask_words", "psum_depth", "parameter_channels", "result_words")
-        self.needs = dict.fromkeys(names, 0)
         self.workspace = Workspace()
         self.homes: dict[int, Home] = {}
         self._banks = list(range(BANKS))  # the longest unused first
         self._buffer = self._passing = Ring(0, self.config.mask_words)
         self._kept, self._fetched = {}, set()
-        self._parameters = Ring(0, self.config.parameter_channels, max(8, self.config.columns))
-
-    def need(self, **figures: int):
-        for name, figure in figures.items():
-            self.needs[name] = max(self.needs[name], figure)
+        self._parameters = Ring(0, self.config.parameter_channels, parameter_unit(self.config))
 
     def begin(self, index: int):
         """Before a step: if masks are shared from here on, what stays of them gets its place."""
@@ -70,10 +85,9 @@ class Emitter:
 
     def operands(self, p: Placed) -> list[Home | Slots | None]:
         """Where the step has source, residual and output."""
-        numbers = (p.step.source, p.step.residual, p.step.output)
         busy = {home.bank for home in self.homes.values()}
         found = []
-        for role, (number, spilled) in enumerate(zip(numbers, p.spilled, strict=True)):
+        for role, (number, spilled) in enumerate(zip(p.step.operands, p.spilled, strict=True)):
             place = self.homes.get(number)
             if number is not None and place is None:
                 m, bank = self.maps[number], next(b for b in self._banks if b not in busy)
@@ -98,11 +112,8 @@ class Emitter:
             base = self._kept[tensor] + chunk.first * words
         else:
             base = self._passing.take(chunk.tiles * words)
-        self.need(mask_words=base + chunk.tiles * words)
         return base, fetch
 
     def parameters(self, tiles: int) -> int:
         """Parameter buffer channel for so many output tiles."""
-        base = self._parameters.take(tiles * self.config.columns)
-        self.need(parameter_channels=self._parameters.at)  # whole beats
-        return base
+        return self._parameters.take(tiles * self.config.columns)

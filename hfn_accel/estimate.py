@@ -5,7 +5,7 @@ import sys
 
 from . import cli, networks
 from .baselines import OURS, baselines
-from .compiler import accumulator_bits
+from .compiler import check_accumulators
 from .config import Config
 from .errors import HfnError
 from .estimator import DEFAULT_LATENCY, Estimate, check_latency, estimate_network
@@ -23,19 +23,12 @@ def estimate_ticket(ticket: Ticket, config: Config, latency: int = DEFAULT_LATEN
     """A run of `batch` images; HfnError, naming layer and limit, if the network does not fit.
 
     `streams`: the ticket's, if the caller has them already; they depend on C and D alone.
-    Whether accumulators could overflow depends on the weights: see `check_accumulators`.
+    Whether accumulators could overflow depends on the weights: see
+    `compiler.check_accumulators`.
     """
     streams = streams or TicketStreams(ticket, config)
     bits = [norm.bits for norm in ticket.norms]
     return estimate_network(ticket.arch, bits, config, latency, batch, streams)
-
-
-def check_accumulators(ticket: Ticket, config: Config):
-    """Raise HfnError, as the compiler does, if a sum could overflow."""
-    for conv, need in zip(ticket.arch.layers, accumulator_bits(ticket), strict=True):
-        if need > config.accumulator_bits:
-            raise HfnError(f"{conv.name}: bits of accumulator {need}, the limit is "
-                           f"{config.accumulator_bits}: enlarge accumulator_bits")  # fmt: skip
 
 
 def report(ticket: Ticket, config: Config, latency: int = DEFAULT_LATENCY, batch: int = 1,

@@ -16,15 +16,14 @@ from .images import LOGIT_BYTES, PIXEL_BYTES
 from .jobs import jobs
 from .network import Architecture
 from .planner import Plan, plan
-from .program import DESCRIPTOR_BYTES, FIELDS, PARAMETER_BYTES, Opcode, Program, Signs
+from .program import DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program, Signs
 from .registers import Cause
-from .schedule import DECODE_CYCLES, TAKE_CYCLES, Job, descriptor_cycles, schedule
+from .schedule import descriptor_cycles, schedule
 from .streams import RawStreams
 
 CAUSES = tuple(c.name.lower() for c in Cause if c != Cause.IDLE)
 CLASSES = ("descriptor", "mask", "parameter", "activation_read", "activation_write", "weight")
 DEFAULT_LATENCY, MAX_LATENCY = 16, 512  # clocks
-_COLUMNS = sorted({f.name for fields in FIELDS.values() for f in fields if f.bits < 64})
 
 
 @dataclass(frozen=True)
@@ -145,11 +144,23 @@ def estimate_network(
     return estimate_plan(planned, config, latency, arch)
 
 
+class _Columns(dict):
+    """Field name -> int64 (descriptors,), 0 where a descriptor has no such field."""
+
+    def __init__(self, fields: list[dict[str, int]]):
+        super().__init__()
+        self._fields = fields
+
+    def __missing__(self, name: str) -> np.ndarray:
+        self[name] = np.array([fields.get(name, 0) for fields in self._fields], np.int64)
+        return self[name]
+
+
 def _estimate(descriptors, origins, config: Config, latency: int, arch) -> Estimate:
     check_latency(latency)
     opcode = np.array([int(code) for code, _ in descriptors])
-    f = {name: np.array([fields.get(name, 0) for _, fields in descriptors], np.int64)
-         for name in _COLUMNS}  # fmt: skip
+    f = _Columns([fields for _, fields in descriptors])
+    timeline = schedule(jobs(opcode, f, config, latency), descriptor_cycles(config, latency))
     moved = _bytes(opcode, f, config)
     rows = (f["strips"] - 1) * f["strip_rows"] + f["last_strip_rows"]
     pixels = np.where(f["pool"], f["close"], rows * f["out_width"])
@@ -157,7 +168,7 @@ def _estimate(descriptors, origins, config: Config, latency: int, arch) -> Estim
     return Estimate(
         config=config,
         names=_names(opcode, origins, arch),
-        cycles=by_descriptor(jobs(opcode, f, config, latency), config, latency),
+        cycles={cause.name.lower(): np.array(clocks) for cause, clocks in timeline.spent.items()},
         bytes=moved,
         macs=macs,
         work=macs * f["in_bits"] * f["coats"],
@@ -182,36 +193,6 @@ def _names(opcode, origins, arch: Architecture | None) -> tuple[str, ...]:
     owner = np.where(into, executed[np.minimum(behind, len(executed) - 1)], index)
     owner = np.where(opcode == Opcode.STORE, executed[np.maximum(behind - 1, 0)], owner)
     return tuple(name(i) for i in owner.tolist())
-
-
-def by_descriptor(work: list[Job], config: Config, latency: int) -> dict[str, np.ndarray]:
-    """The executor's clocks by descriptor and cause.
-
-    A descriptor's clocks are those from the end of the one executed before to its own end, so
-    that they sum up to the run. What it waits for is what the fetcher is at for it.
-    """
-    own = descriptor_cycles(config, latency)
-    plan = schedule(work, own)
-    spent = {cause: [0] * len(work) for cause in Cause}
-    idle = 0  # since when the executor is
-    for i, (job, fetched, executed) in enumerate(
-        zip(work, plan.fetched, plan.executed, strict=True)
-    ):
-        begin, end = map(int, fetched)
-        waited = end - begin - own - DECODE_CYCLES - sum(job.fetch.values())
-        phases = [(Cause.DESCRIPTOR, own), (Cause.STORE, waited)]
-        phases += [(Cause.DESCRIPTOR, DECODE_CYCLES), *job.fetch.items()]
-        for cause, clocks in phases:
-            spent[cause][i] += max(begin + clocks - max(begin, idle), 0)
-            begin += clocks
-        if executed:
-            taken = max(end, idle) + TAKE_CYCLES
-            spent[Cause.DESCRIPTOR][i] += taken - max(end, idle)
-            for cause, clocks in job.execute.items():
-                spent[cause][i] += clocks
-            idle = int(executed[1])
-            spent[Cause.STORE][i] += idle - taken - sum(job.execute.values())
-    return {cause.name.lower(): np.array(spent[cause]) for cause in Cause if cause != Cause.IDLE}
 
 
 def _bytes(opcode, f: dict[str, np.ndarray], config: Config) -> dict[str, np.ndarray]:

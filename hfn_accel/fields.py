@@ -2,7 +2,7 @@
 
 from .codec import tile_beats
 from .config import Config
-from .errors import HfnError
+from .errors import exceeded
 from .modes import Mode
 from .steps import Map, Step
 
@@ -64,8 +64,7 @@ def conv(m: Map, step: Step, config: Config, rows: tuple[int, int], stride: int,
     else:
         most = config.psum_depth // width
         if most == 0:
-            raise HfnError(f"{step.name}: a row of {width} output pixels exceeds the partial "
-                           f"sums' psum_depth {config.psum_depth}")  # fmt: skip
+            raise exceeded(step.name, "partial sums", width, config.psum_depth, "psum_depth")
         strip_rows = -(-height // -(-height // most))
     strips = -(-height // strip_rows)
     in_tiles = -(-m.channels // config.rows)

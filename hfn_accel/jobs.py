@@ -42,19 +42,20 @@ def jobs(opcode: np.ndarray, f: dict[str, np.ndarray], config: Config, latency: 
     }
     logits = schedule.result_cycles(beats(f["out_channels"] * LOGIT_BYTES), latency)
     write = {
-        Opcode.STORE: {0: schedule.store_cycles(f["groups"], f["beats"], latency)},
-        Opcode.CONV: {0: f["raw"] * f["close"] * logits},
+        Opcode.STORE: schedule.store_cycles(f["groups"], f["beats"], latency),
+        Opcode.CONV: f["raw"] * f["close"] * logits,
     }
-    tables = [{code: {name: clocks.tolist() for name, clocks in table[code].items()}
-               for code in table} for table in (fetch, execute, write)]  # fmt: skip
-    tokens = zip(*(f[name].tolist() for name in _TOKENS), strict=True)
-    result = []
-    for i, (code, waits) in enumerate(zip(opcode.tolist(), tokens, strict=True)):
-        fetched, executed, written = (
-            {name: clocks[i] for name, clocks in table.get(code, {}).items() if clocks[i]}
-            for table in tables
-        )
-        result.append(Job(Opcode(code), fetched, executed, written.get(0, 0), *waits))
+    tokens = [f[name].tolist() for name in _TOKENS]
+    result = [None] * len(opcode)
+    for code in Opcode:
+        own = np.flatnonzero(opcode == code).tolist()
+        phases, parts = ({cause: clocks.tolist() for cause, clocks in table.get(code, {}).items()}
+                         for table in (fetch, execute))  # fmt: skip
+        written = write[code].tolist() if code in write else [0] * len(opcode)
+        for i in own:
+            result[i] = Job(code, {c: n[i] for c, n in phases.items() if n[i]},
+                            {c: n[i] for c, n in parts.items() if n[i]}, written[i],
+                            *(token[i] for token in tokens))  # fmt: skip
     return result
 
 

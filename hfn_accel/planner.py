@@ -6,10 +6,11 @@ and masks live, `tiling` cuts steps into bands and chunks, `emit_step` writes th
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .config import Config
 from .emit_step import StepEmitter
-from .emitter import Emitter, Job
+from .emitter import Emitter, Job, needs
 from .errors import HfnError
 from .images import LOGIT_BYTES, PIXEL_BYTES, image_stride, logits_stride
 from .network import Architecture
@@ -24,8 +25,8 @@ from .program import (
 from .residency import place
 from .sequence import MAX_PATTERN_FAN_IN
 from .steps import steps
-from .streams import RawStreams, TicketStreams
-from .tiling import Streams, Tiler
+from .streams import RawStreams, Streams, TicketStreams
+from .tiling import Tiler
 from .tokens import Access, tokens
 
 __all__ = ["Item", "Plan", "RawStreams", "TicketStreams", "plan"]
@@ -34,8 +35,7 @@ REGION_ALIGNMENT = 64  # of masks and parameters in the image
 _WIDTHS = {op: {f.name: f.bits for f in table} for op, table in FIELDS.items()}
 
 
-@dataclass(frozen=True)
-class Item:
+class Item(NamedTuple):
     """A descriptor: its fields but those that depend on weights (`sign_state`, `pattern_state`,
     `shift`, and BEGIN's `accumulator_bits` and `crc32`). Note: what it does, in words."""
 
@@ -77,7 +77,7 @@ def plan(arch: Architecture, bits, config: Config, *, streams: Streams, batch: i
     _check_fan_in(arch, streams)
     sequence, maps = steps(arch, bits, config)
     tiler = Tiler(config, batch, maps, streams)
-    placed, moved = place(sequence, maps, tiler)
+    placed, moved = place(sequence, tiler)
     emitter, jobs = Emitter(maps, placed, tiler), []
     for index, p in enumerate(placed):
         emitter.begin(index)
@@ -105,7 +105,7 @@ def plan(arch: Architecture, bits, config: Config, *, streams: Streams, batch: i
     pixels = arch.image_size**2
     image_bytes = -(-pixels * PIXEL_BYTES // config.bus_bytes) * config.bus_bytes
     begin = {
-        **shape_fields(config), **emitter.needs, "image_bytes": size,
+        **shape_fields(config), **needs(jobs, config), "image_bytes": size,
         "input_bytes": (batch - 1) * image_stride(pixels) + image_bytes,
         "output_bytes": (batch - 1) * logits_stride(arch.classes) + LOGIT_BYTES * arch.classes,
         "workspace_bytes": emitter.workspace.size, "descriptors": len(jobs) + 1, "batch": batch,
@@ -138,7 +138,7 @@ def _check_fields(item: Item):
     """Raise HfnError, naming the layer, for a figure that its field cannot hold."""
     widths = _WIDTHS[item.opcode]
     for name, value in item.fields.items():
-        if not 0 <= value < 1 << widths[name]:
+        if value >> widths[name]:  # of a negative one too
             owner = item.note.partition(":")[0] or item.opcode.name
             raise HfnError(f"{owner}: descriptor field {name} must be 0 to "
                            f"{(1 << widths[name]) - 1}, not {value}")  # fmt: skip

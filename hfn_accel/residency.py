@@ -1,19 +1,18 @@
 """Where every map and every mask lives: the plan that moves the fewest bytes.
 
 A map lies whole in one of three banks for its whole life, or is spilled to memory and passes band
-by band. Dynamic programming over the steps is exact in that: a state is the set of living maps that
-are in a bank (which bank is indifferent: lifetimes of which at most three overlap can always be
-given three banks). A folded block's masks stay in the mask buffer as far as a candidate `Space` for
-each of its layers says; every candidate is tried.
+by band. A map that fits a bank stays: no step has more than three maps alive, so it displaces
+nothing, and without its transfers every step has at least the same ways to be cut. A folded block's
+masks stay in the mask buffer as far as a candidate `Space` for each of its layers says; every
+candidate is tried.
 """
 
 from dataclasses import dataclass
 from itertools import groupby
 
-from .steps import Map, Step
+from .steps import Step
 from .tiling import Space, Tiler, Tiling
 
-BANKS = 3
 _AREA_GROWTH = 4  # from one candidate for the masks that pass to the next
 
 
@@ -34,66 +33,44 @@ def last_uses(steps: tuple[Step, ...]) -> dict[int, int]:
     return {m: i for i, s in enumerate(steps) for m in (s.source, s.residual) if m is not None}
 
 
-def place(steps: tuple[Step, ...], maps: tuple[Map, ...], tiler: Tiler):
+def place(steps: tuple[Step, ...], tiler: Tiler) -> tuple[list[Placed], int]:
     """The best decisions for all steps, a list of Placed, and the bytes that they move.
 
     Raises HfnError, naming a step that has no tiling.
     """
-    last, words = last_uses(steps), tiler.config.bank_words
-    may_stay = {n for n, m in enumerate(maps) if not m.image
-                and tiler.batch * m.groups * m.stride(m.height) <= words}  # fmt: skip
-    for step in steps:
-        everything = tuple(m is not None for m in _operands(step))
-        if tiler.best(step, everything, Space(0, tiler.config.mask_words)) is None:
-            raise tiler.refusal(step)
-    states = {frozenset(): ((0, 0, 0), None)}  # maps in banks -> cost, decisions backwards
-    at = 0
-    for number, run in enumerate(_runs(steps)):
-        best = {}
-        for spaces, cost in _spaces(run, tiler):
-            now = {state: (_sum(cost, c), link) for state, (c, link) in states.items()}
-            for index, step in enumerate(run, at):
-                now = _advance(now, index, step, spaces[step.conv.tensor], number, last, may_stay,
-                               tiler)  # fmt: skip
-            for state, found in now.items():
-                if state not in best or found[0] < best[state][0]:
-                    best[state] = found
-        states, at = best, at + len(run)
-    placed, ((moved, *_), link) = [], min(states.values(), key=lambda found: found[0])
-    while link:
-        link, decision = link
-        placed.append(decision)
-    return placed[::-1], moved
+    placed, moved = [], 0
+    for number, run in enumerate(runs(steps)):
+        spilled = [tiler.spilled(step, tiler.config.bank_words) for step in run]
+        cost, spaces, tilings = _best(run, spilled, tiler)
+        moved += cost[0]
+        placed += [Placed(step, out, spaces[step.conv.tensor], tiling, number)
+                   for step, out, tiling in zip(run, spilled, tilings, strict=True)]  # fmt: skip
+    return placed, moved
 
 
-def _sum(a, b):
-    return tuple(x + y for x, y in zip(a, b, strict=True))
-
-
-def _operands(step: Step) -> tuple[int | None, ...]:
-    return step.source, step.residual, step.output
-
-
-def _advance(states, index, step, space, run, last, may_stay, tiler):
-    """The states behind a step, from those before it."""
-    after = {}
-    for state, (cost, link) in states.items():
-        for stays in (True, False) if step.output in may_stay else (False,):
-            inside = state | {step.output} if stays else state
-            spilled = tuple(m is not None and m not in inside for m in _operands(step))
-            if len(inside) + sum(spilled) > BANKS:
-                continue
-            tiling = tiler.best(step, spilled, space)
+def _best(run, spilled, tiler: Tiler):
+    """The best candidate for a run: (cost, {tensor: Space}, the steps' tilings)."""
+    best = None
+    for spaces, cost in candidates(run, spilled, tiler):
+        tilings = []
+        for step, out in zip(run, spilled, strict=True):
+            tiling = tiler.best(step, out, spaces[step.conv.tensor])
             if tiling is None:
-                continue
-            total = _sum(cost, tiling.cost)
-            living = frozenset(m for m in inside if last[m] > index)
-            if living not in after or total < after[living][0]:
-                after[living] = (total, (link, Placed(step, spilled, space, tiling, run)))
-    return after
+                break
+            cost = tuple(a + b for a, b in zip(cost, tiling.cost, strict=True))
+            if best and cost >= best[0]:
+                break
+            tilings.append(tiling)
+        else:
+            best = cost, spaces, tilings
+    if best is None:
+        whole = Space(0, tiler.config.mask_words)
+        raise next(tiler.refusal(step) for step, out in zip(run, spilled, strict=True)
+                   if tiler.best(step, out, whole) is None)  # fmt: skip
+    return best
 
 
-def _runs(steps):
+def runs(steps):
     """Steps that share masks: the iterations of a folded block; else every step alone."""
     for _, same in groupby(enumerate(steps), lambda s: -1 if s[1].conv.folded else s[0]):
         run = [step for _, step in same]
@@ -101,8 +78,8 @@ def _runs(steps):
         yield from [run] if again else [[step] for step in run]
 
 
-def _spaces(run: list[Step], tiler: Tiler):
-    """Candidates: ({tensor: Space}, cost of what stays). The better liked first."""
+def candidates(run: list[Step], spilled, tiler: Tiler):
+    """Spaces for a run: ({tensor: Space}, cost of what stays). The better liked first."""
     depth, streams = tiler.config.mask_words, tiler.streams
     if run[0].pooled:
         yield {run[0].conv.tensor: Space(0, 0)}, (0, 0, 0)
@@ -110,10 +87,15 @@ def _spaces(run: list[Step], tiler: Tiler):
     first = {step.conv.tensor: step for step in reversed(run)}
     words = {t: tiler.tile_words(s) for t, s in first.items()}
     tiles = {t: tiler.tiles(s) for t, s in first.items()}
+    chunk = dict.fromkeys(first, 0)
+    if len(run) > 1:
+        for step, out in zip(run, spilled, strict=True):
+            t, most = step.conv.tensor, tiler.shared_chunk(step, out)
+            chunk[t] = min(chunk[t] or most, most)
 
     def candidate(resident, area, waits):
         beats = sum(streams.beats(t, 0, n) for t, n in resident.items() if n)
-        spaces = {t: Space(n, area, len(run) > 1) for t, n in resident.items()}
+        spaces = {t: Space(n, area, chunk[t] if n else 0) for t, n in resident.items()}
         return spaces, (beats * tiler.config.bus_bytes, waits, 0)
 
     total = sum(words[t] * tiles[t] for t in first)

@@ -1,13 +1,12 @@
 """When fetcher, executor and storer do what: the timeline of a run from the durations of its jobs.
 
-The RTL (`rtl/fetcher.py`, `rtl/executor.py`, `rtl/storer.py`) follows it clock for clock. Every
-duration may be a number or a NumPy array over designs, so that one walk over the descriptors
-serves them all.
+The RTL (`rtl/fetcher.py`, `rtl/executor.py`, `rtl/storer.py`) follows it clock for clock.
 """
 
-from dataclasses import dataclass, field
-
-import numpy as np
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 from .config import Config
 from .program import DESCRIPTOR_BYTES, Opcode
@@ -66,8 +65,10 @@ def result_cycles(beats, latency):
     return write_cycles(beats, latency) + PHASE_CYCLES
 
 
-@dataclass(frozen=True)
-class Job:
+_NONE = MappingProxyType({})
+
+
+class Job(NamedTuple):
     """A descriptor and its durations in clocks.
 
     fetch: of the fetcher's phases after the descriptor itself, in order: {LOAD} of an IMAGE or
@@ -80,9 +81,9 @@ class Job:
     """
 
     opcode: Opcode
-    fetch: dict = field(default_factory=dict)
-    execute: dict = field(default_factory=dict)
-    write: object = 0
+    fetch: Mapping[Cause, int] = _NONE
+    execute: Mapping[Cause, int] = _NONE
+    write: int = 0
     wait_executed: int = 0
     wait_stored: int = 0
     hold_stored: int = 0
@@ -92,7 +93,9 @@ class Job:
 class Schedule:
     """A run, counted from the clock after its start.
 
-    clocks: of the run (the counter CYCLES), and of every cause (CYCLES_...).
+    clocks: of the run (the counter CYCLES).
+    spent[cause]: by job, the executor's clocks: those in which it is at the job, or waits while the
+        fetcher is at it. All together are the run's.
     fetched, executed, stored: a (begin, end) for every job, None where it has none. Fetched: from
         the first clock of the descriptor's own fetch to the first in which it is offered or the
         next is fetched. Executed: from `setup`, `pool_start` or, of STORE and END, the only clock
@@ -100,11 +103,16 @@ class Schedule:
         storer's transfers. Ends are exclusive: a job's results count from that clock on.
     """
 
-    clocks: object
-    causes: dict
+    clocks: int
+    spent: dict[Cause, list[int]]
     fetched: list
     executed: list
     stored: list
+
+    @property
+    def causes(self) -> dict[Cause, int]:
+        """Clocks of the run by cause (the counters CYCLES_...)."""
+        return {cause: sum(clocks) for cause, clocks in self.spent.items()}
 
 
 def tokens(fields: dict) -> dict[str, int]:
@@ -112,44 +120,44 @@ def tokens(fields: dict) -> dict[str, int]:
     return {n: fields.get(n, 0) for n in ("wait_executed", "wait_stored", "hold_stored")}
 
 
-def schedule(jobs: list[Job], descriptor) -> Schedule:
+def schedule(jobs: list[Job], descriptor: int) -> Schedule:
     """The timeline of a program (BEGIN to END); `descriptor` = `descriptor_cycles(...)`."""
-    causes = dict.fromkeys((c for c in Cause if c != Cause.IDLE), 0)
+    spent = {cause: [0] * len(jobs) for cause in Cause if cause != Cause.IDLE}
     fetched, executed, stored = [], [], []
     computed, written = [], []  # ends of the CONVs and POOLs, and of the STOREs, so far
     now = idle = free = 0  # where fetcher, executor and storer are
 
     def spend(begin, end, cause):
         """The fetcher's clocks count as far as the executor is idle."""
-        causes[cause] = causes[cause] + np.maximum(end - np.maximum(begin, idle), 0)
+        spent[cause][index] += max(end - max(begin, idle), 0)
 
-    for job in jobs:
+    for index, job in enumerate(jobs):
         begin, decode = now, now + descriptor
         ready = decode
         if job.opcode != Opcode.BEGIN:
             for ends, token in (computed, job.wait_executed), (written, job.wait_stored):
-                ready = np.maximum(ready, end_of(ends, token))
+                ready = max(ready, end_of(ends, token))
         spend(begin, decode, Cause.DESCRIPTOR)
         spend(decode, ready, Cause.STORE)
         now = ready + DECODE_CYCLES
         spend(ready, now, Cause.DESCRIPTOR)
         for cause, clocks in job.fetch.items():
             spend(now, now + clocks, cause)
-            now = now + clocks
+            now += clocks
         fetched.append((begin, now))
         executed.append(None)
         stored.append(None)
         if job.opcode in (Opcode.BEGIN, Opcode.IMAGE, Opcode.LOAD):
             continue
 
-        taken = np.maximum(now, idle) + TAKE_CYCLES
+        taken = max(now, idle) + TAKE_CYCLES
         spend(now, taken, Cause.DESCRIPTOR)
         now = taken
-        held = np.maximum(taken, end_of(written, job.hold_stored))
+        held = max(taken, end_of(written, job.hold_stored))
         if job.opcode in (Opcode.STORE, Opcode.END):
-            held = np.maximum(held, free)
+            held = max(held, free)
             idle = held + 1
-            causes[Cause.STORE] = causes[Cause.STORE] + idle - taken
+            spent[Cause.STORE][index] += idle - taken
             if job.opcode == Opcode.STORE:
                 stored[-1] = (idle, idle + job.write)
                 free = idle + job.write
@@ -157,14 +165,14 @@ def schedule(jobs: list[Job], descriptor) -> Schedule:
         else:
             idle = held
             for cause, clocks in job.execute.items():
-                causes[cause] = causes[cause] + clocks
-                idle = idle + clocks
-            logits = np.where(np.asarray(job.write) > 0, np.maximum(idle, free) + job.write, idle)
-            causes[Cause.STORE] = causes[Cause.STORE] + held - taken + logits - idle
+                spent[cause][index] += clocks
+                idle += clocks
+            logits = max(idle, free) + job.write if job.write else idle
+            spent[Cause.STORE][index] += held - taken + logits - idle
             idle = logits
             computed.append(idle)
         executed[-1] = (held, idle)
-    return Schedule(idle, causes, fetched, executed, stored)
+    return Schedule(idle, spent, fetched, executed, stored)
 
 
 def end_of(ends: list, token: int):

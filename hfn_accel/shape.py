@@ -7,7 +7,6 @@ import numpy as np
 from .config import Config
 from .program import Opcode, Program
 
-BANKS = 3
 _WORDS = 1 << 24  # `src_base` is modulo this
 _ROWS = 1 << 16  # `y_first` is two's complement of this
 

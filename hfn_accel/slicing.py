@@ -15,8 +15,7 @@ from .buffers import mode, pattern, plane_beats
 from .config import Config
 from .errors import HfnError
 from .machine import Machine
-from .program import DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program, encode
-from .shape import BANKS
+from .program import BANKS, DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program, encode
 
 _ALIGNMENT = 64  # of what is placed in the image and the workspace
 

@@ -47,6 +47,11 @@ class Map:
         """Bands begin at multiples of so many rows: there, they begin at whole beats."""
         return self.memory_beat // gcd(self.memory_beat, self.memory_row)
 
+    @property
+    def size(self) -> int:
+        """Beats of the map in memory."""
+        return self.memory_groups * self.beats(self.height)
+
     def stride(self, rows: int) -> int:
         """Words from group to group of a band: whole beats."""
         return -(-rows * self.row_words // self.beat_words) * self.beat_words
@@ -78,6 +83,11 @@ class Step:
     stride: int
     pad: int
     rows: int
+
+    @property
+    def operands(self) -> tuple[int, int | None, int | None]:
+        """Source, residual and output."""
+        return self.source, self.residual, self.output
 
 
 def steps(arch: Architecture, bits, config: Config) -> tuple[tuple[Step, ...], tuple[Map, ...]]:

@@ -1,6 +1,7 @@
 """Mask streams of chunks: their sizes, which the planner needs, and their bytes."""
 
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 
@@ -9,6 +10,18 @@ from .config import Config
 from .modes import PLAIN, Mode
 from .network import Architecture
 from .ticket import Ticket
+
+
+class Streams(Protocol):
+    """Sizes of the mask streams."""
+
+    def mode(self, tensor: int) -> Mode: ...
+
+    def codes(self, tensor: int) -> tuple[int, int]:
+        """(code, sign_code)."""
+
+    def beats(self, tensor: int, first_tile: int, tiles: int) -> int:
+        """Bus beats of the stream of some output tiles."""
 
 
 class RawStreams:
@@ -21,11 +34,9 @@ class RawStreams:
         return PLAIN
 
     def codes(self, tensor: int) -> tuple[int, int]:
-        """(code, sign_code)."""
         return 0, 0
 
     def beats(self, tensor: int, first_tile: int, tiles: int) -> int:
-        """Bus beats of the stream of some output tiles."""
         return tiles * self._tile_beats[tensor]
 
 

@@ -1,42 +1,32 @@
 """How one step is cut into bands of output rows and chunks of output channels, by fewest bytes."""
 
+import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple
 
-from .bands import height, least_rows, packed, source_beats
+from .bands import height, least_words, source_beats
 from .codec import tile_beats
 from .config import Config
-from .errors import HfnError
-from .modes import Mode
+from .errors import HfnError, exceeded
 from .program import PARAMETER_BYTES
 from .steps import Map, Step
+from .streams import Streams
 
 _COUNTS = (*range(1, 9), *(m << k for k in range(1, 10) for m in (5, 6, 7, 8)))  # of chunks
+_SLOTS = (2, 2), (1, 2), (1, 1)  # bands in a bank, of the source and of others
 
 
-class Streams(Protocol):
-    """Sizes of the mask streams."""
-
-    def mode(self, tensor: int) -> Mode: ...
-
-    def codes(self, tensor: int) -> tuple[int, int]: ...
-
-    def beats(self, tensor: int, first_tile: int, tiles: int) -> int: ...
-
-
-@dataclass(frozen=True)
-class Space:
+class Space(NamedTuple):
     """What a layer has of the mask buffer: its first `resident` tiles stay there, the rest passes
-    through `area` beats. `shared`: what stays is used by other steps too, so that all must cut it
-    into the same chunks."""
+    through `area` beats. `chunk`: tiles in which what stays is cut, since other steps use it too;
+    0 if it is this step's alone."""
 
     resident: int
     area: int
-    shared: bool = False
+    chunk: int = 0
 
 
-@dataclass(frozen=True)
-class Chunk:
+class Chunk(NamedTuple):
     """Output tiles `first`... of a step; `stays`: their masks do, in the buffer."""
 
     first: int
@@ -64,15 +54,20 @@ class Tiler:
 
     def __init__(self, config: Config, batch: int, maps: tuple[Map, ...], streams: Streams):
         self.config, self.batch, self.maps, self.streams = config, batch, maps, streams
-        self._known = {}
+        first = {}
+        self._alike = {None: None} | {n: first.setdefault(m, n) for n, m in enumerate(maps)}
+        self._known, self._tile_words = {}, {}
 
     def tiles(self, step: Step) -> int:
         return -(-step.conv.cout // self.config.columns)
 
     def tile_words(self, step: Step) -> int:
         """Mask buffer beats of an output tile: all its planes."""
-        planes = self.streams.mode(step.conv.tensor).planes
-        return planes * tile_beats(step.conv.fan_in, self.config)
+        tensor = step.conv.tensor
+        if tensor not in self._tile_words:
+            beats = tile_beats(step.conv.fan_in, self.config)
+            self._tile_words[tensor] = self.streams.mode(tensor).planes * beats
+        return self._tile_words[tensor]
 
     def grain(self, step: Step, groups: bool) -> int:
         """Tiles that chunks are multiples of: 8 channels, and whole `groups` where asked."""
@@ -80,42 +75,77 @@ class Tiler:
         grain = max(1, 8 // config.columns, config.group // config.columns if groups else 1)
         return min(grain, self.tiles(step))
 
+    def groups_of(self, chunk: Chunk) -> tuple[int, int]:
+        """Channel groups (first, end) of a chunk's output."""
+        parts = self.config.group // self.config.columns
+        return chunk.first // parts, -(-(chunk.first + chunk.tiles) // parts)
+
+    def shared_chunk(self, step: Step, spilled) -> int:
+        """Most tiles of the chunks in which all steps that share what stays can cut it."""
+        most, liked = self._limits(step)
+        whole, shape = self.grain(step, True), self._shape(step)
+        size = (liked if liked >= whole else most) // whole * whole
+        while size > whole and self.config.bank_words < least_words(
+            step, shape, spilled, self.groups_of(Chunk(0, size, True))[1]
+        ):
+            size -= whole
+        return size
+
     def best(self, step: Step, spilled: tuple[bool, bool, bool], space: Space) -> Tiling | None:
         """`spilled`: source, residual, output. None if there is no way."""
-        shape = tuple(None if m is None else self.maps[m]
-                      for m in (step.source, step.residual, step.output))  # fmt: skip
-        key = (shape, step.conv.tensor, step.pooled, step.kernel, step.stride, spilled, space)
+        alike = self._alike  # what a step takes depends on its weights and on its maps' shapes
+        key = (step.conv.tensor, step.pooled, *(alike[n] for n in step.operands), spilled, space)
         if key not in self._known:
-            self._known[key] = self._best(step, shape, spilled, space)
+            self._known[key] = self._best(step, spilled, space)
         return self._known[key]
 
-    def _best(self, step, shape, spilled, space):
-        best = None
-        floor = self._floor(step, shape, spilled, space)
+    def _best(self, step, spilled, space):
+        config, shape = self.config, self._shape(step)
+        source, *others = shape
+        moves = [m.size for m, out in zip(others, spilled[1:], strict=True) if out]
+        read = source_beats(step, source, step.rows) if spilled[0] else 0  # in one band
+        masks, parameters = self._masks(step, space), self._parameters(step)
+        again = self.tiles(step) * config.columns > config.parameter_channels
+        least = (self.batch * (read + sum(moves)) + masks + parameters) * config.bus_bytes
+        slots = dict.fromkeys((a if spilled[0] else 2, b if moves else 2) for a, b in _SLOTS)
+        best, cut = None, {}
         for chunk_outer, chunks, waits in self._orders(step, spilled, space):
-            for tiling in self._banded(step, shape, spilled, space, chunk_outer, chunks, waits):
-                if best is None or tiling.cost < best.cost:
-                    best = tiling
-            if best and best.cost[:2] == (floor, 0):
+            groups = self._groups(step, chunks, chunk_outer)
+            for both in slots:
+                if (both, groups) not in cut:
+                    cut[both, groups] = self._banded(step, shape, spilled, both, groups)
+                rows, count, beats = cut[both, groups]
+                if rows == 0 or step.conv.classifier and count > 1 and not chunk_outer:
+                    continue
+                items = self.batch * count
+                if chunk_outer:
+                    rounds, times, moved = items * len(chunks), 1, len(chunks)
+                else:
+                    rounds, times, moved = items, items, 1
+                size = self.batch * sum(moves) + times * masks
+                size += (times if again else 1) * parameters
+                size += self.batch * beats * (moved if items > both[0] else 1)
+                late = (both[0] == 1 < items) + (both[1] == 1 < rounds)
+                descriptors = items * len(chunks) + rounds * (spilled[0] + len(moves))
+                cost = size * config.bus_bytes, waits + late, descriptors
+                if best is None or cost < best.cost:
+                    best = Tiling(cost, rows, both, chunks, chunk_outer)
+                if count == 1:
+                    break  # one band in a bank is not better
+            if best and best.cost[:2] == (least, 0):
                 break
         return best
 
     def _orders(self, step, spilled, space):
         """(chunk_outer, chunks, waits) in order of liking."""
-        tiles, config = self.tiles(step), self.config
+        tiles = self.tiles(step)
         if step.pooled:
             yield False, (Chunk(0, tiles, False),), 0
             return
-        if step.conv.classifier:
-            most = liked = min(config.result_words // config.columns, config.psum_depth)
-        else:
-            most = config.parameter_channels // config.columns
-            liked = most // 2
+        most, liked = self._limits(step)
         words, area = self.tile_words(step), space.area
         whole, fine = self.grain(step, True), self.grain(step, False)
-        fixed = None
-        if space.shared and space.resident:
-            fixed = liked if liked >= whole else most, whole
+        fixed = (space.chunk, whole) if space.chunk else None
         for limit, half, waits in ((liked, area // 2, 0), (most, area, 1)):
             # a chunk that stays needs no second buffer
             passing = min(limit, half // words) if space.resident < tiles else limit
@@ -144,86 +174,74 @@ class Tiler:
                            for at in range(first, end, size)]  # fmt: skip
         return tuple(chunks)
 
-    def groups_of(self, chunk: Chunk) -> tuple[int, int]:
-        """Channel groups (first, end) of a chunk's output."""
-        parts = self.config.group // self.config.columns
-        return chunk.first // parts, -(-(chunk.first + chunk.tiles) // parts)
+    def _banded(self, step, shape, spilled, slots, groups) -> tuple[int, int, int]:
+        """Rows of a band (0: there is no way), bands, and beats of the source that they take."""
+        rows = height(step, shape, spilled, slots, groups, self.config.bank_words)
+        if rows == 0:
+            return 0, 0, 0
+        beats = source_beats(step, shape[0], rows) if spilled[0] else 0
+        return rows, -(-step.rows // rows), beats
 
-    def _banded(self, step, shape, spilled, space, chunk_outer, chunks, waits):
-        """Tilings of one order, with as many bands in a bank as there is room for, or one."""
-        source, residual, output = shape
-        config, batch = self.config, self.batch
-        columns = residual or output
-        groups = columns.groups if columns else 0
+    def _groups(self, step: Step, chunks, chunk_outer: bool) -> int:
+        """Channel groups of residual and output that are in a bank at a time."""
+        if step.output is None:
+            return 0
+        groups = self.maps[step.output].groups
         if chunk_outer:
-            spans = [self.groups_of(c) for c in chunks]
-            groups = min(groups, max(end - first for first, end in spans))
-        for slots in (2, 2), (1, 2), (1, 1):
-            rows = height(step, shape, spilled, slots, groups, config.bank_words)
-            if rows == 0:
-                continue
-            count = -(-step.rows // rows)
-            if step.conv.classifier and count > 1 and not chunk_outer:
-                continue
-            items = batch * count
-            size = 0
-            if spilled[0]:
-                again = len(chunks) if chunk_outer and items > slots[0] else 1
-                size += again * batch * source_beats(step, source, rows)
-            size += batch * sum(m.groups * m.beats(m.height) for m, out in
-                                ((residual, spilled[1]), (output, spilled[2])) if out)  # fmt: skip
-            size += self._fetched(step, space, 1 if chunk_outer else items)
-            moves = (spilled[0] + (spilled[1] + spilled[2])) * any(spilled)
-            descriptors = items * (len(chunks) * (1 + chunk_outer * moves)
-                                   + (not chunk_outer) * moves)  # fmt: skip
-            rounds = items * (len(chunks) if chunk_outer else 1)
-            late = (spilled[0] and slots[0] == 1 < items) + (
-                any(spilled[1:]) and slots[1] == 1 < rounds)  # fmt: skip
-            yield Tiling((size * config.bus_bytes, waits + late, descriptors),
-                         rows, slots, chunks, chunk_outer)  # fmt: skip
+            groups = min(groups, max(end - first for first, end in map(self.groups_of, chunks)))
+        return groups
 
-    def _fetched(self, step: Step, space: Space, times: int) -> int:
-        """Beats of masks that do not stay and of parameters, where each passes so often.
+    def _limits(self, step: Step) -> tuple[int, int]:
+        """Tiles of a chunk: the most, and so many that the next one finds room."""
+        config = self.config
+        if step.conv.classifier:
+            most = min(config.result_words // config.columns, config.psum_depth)
+            return most, most
+        most = config.parameter_channels // config.columns
+        return most, most // 2
+
+    def _shape(self, step: Step) -> tuple[Map | None, ...]:
+        """Source, residual and output."""
+        return tuple(None if n is None else self.maps[n] for n in step.operands)
+
+    def _masks(self, step: Step, space: Space) -> int:
+        """Beats of the masks that do not stay.
 
         Chunks of a coded stream begin at whole beats; that is left out, so that it does not
         outweigh what waits.
         """
-        config, conv = self.config, step.conv
-        if step.pooled:
-            return 0
-        rest = self.tiles(step) - space.resident
-        beats = times * self.streams.beats(conv.tensor, space.resident, rest) if rest else 0
-        if not conv.classifier:
-            if self.tiles(step) * config.columns <= config.parameter_channels:
-                times = 1
-            beats += times * -(-conv.cout * PARAMETER_BYTES // config.bus_bytes)
-        return beats
+        rest = 0 if step.pooled else self.tiles(step) - space.resident
+        return self.streams.beats(step.conv.tensor, space.resident, rest) if rest else 0
 
-    def _floor(self, step, shape, spilled, space) -> int:
-        """Bytes that no tiling is below."""
-        beats = 0
-        for m, out in zip(shape, spilled, strict=True):
-            if out:
-                part = m is shape[0] and packed(step, m)
-                beats += m.memory_groups * m.beats(step.rows if part else m.height)
-        return (self.batch * beats + self._fetched(step, space, 1)) * self.config.bus_bytes
+    def _parameters(self, step: Step) -> int:
+        """Beats of all parameters."""
+        if step.pooled or step.conv.classifier:
+            return 0
+        return -(-step.conv.cout * PARAMETER_BYTES // self.config.bus_bytes)
+
+    def spilled(self, step: Step, bank: int) -> tuple[bool, bool, bool]:
+        """Which of source, residual and output do not fit a bank of so many words."""
+        return tuple(n is not None and not self._words(n) <= bank for n in step.operands)
+
+    def _words(self, number: int) -> float:
+        """Words of a bank that a map takes; the input is never in one."""
+        m = self.maps[number]
+        return math.inf if m.image else self.batch * m.groups * m.stride(m.height)
 
     def refusal(self, step: Step) -> HfnError:
-        """Why a step has no tiling, even if everything is spilled."""
-        config = self.config
+        """Why a step has no tiling, however little of the masks stays."""
+        config, chunks, chunk_outer = self.config, (), False
         if not step.pooled:
-            beats = self.grain(step, False) * self.tile_words(step)
-            if beats > config.mask_words:
-                return HfnError(f"{step.name}: mask beats {beats}, the limit is "
-                                f"{config.mask_words}: enlarge mask_bytes")  # fmt: skip
-        words = 0
-        for number in (step.source, step.residual, step.output):
-            if number is None:
-                continue
-            m = self.maps[number]
-            rows = m.grain
-            if number == step.source:
-                rows = 1 if packed(step, m) else min(least_rows(step, m), m.height)
-            words = max(words, m.groups * m.stride(rows))
-        return HfnError(f"{step.name}: activation words {words}, the limit is "
-                        f"{config.bank_words}: enlarge activation_bytes")  # fmt: skip
+            words = self.tile_words(step)
+            least = words * self.grain(step, False)
+            if least > config.mask_words:
+                return exceeded(step.name, "mask bytes", least * config.bus_bytes,
+                                config.mask_bytes, "mask_bytes")  # fmt: skip
+            chunks = (Chunk(0, self.grain(step, True), False),)
+            chunk_outer = words * chunks[0].tiles <= config.mask_words
+        shape, groups = self._shape(step), self._groups(step, chunks, chunk_outer)
+        banks = config.bank_words, *(self._words(n) for n in step.operands if n is not None)
+        words = min(max(bank, least_words(step, shape, self.spilled(step, bank), groups))
+                    for bank in banks)  # fmt: skip
+        return exceeded(step.name, "activation bytes", -(-words * config.group // 8),
+                        config.activation_bytes, "activation_bytes")  # fmt: skip

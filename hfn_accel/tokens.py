@@ -1,8 +1,8 @@
 """What may not overtake what: the three tokens of every descriptor, by the duties that
 docs/architecture.md gives the compiler, and as small as they allow."""
 
-from collections import defaultdict
-from dataclasses import dataclass
+from collections import defaultdict, deque
+from typing import NamedTuple
 
 from .program import Opcode
 
@@ -10,8 +10,7 @@ _MODULO = 1 << 16
 _OLDEST = 1 << 8  # tokens are never further behind, so that counts modulo 2^16 stay in order
 
 
-@dataclass(frozen=True, kw_only=True)
-class Access:
+class Access(NamedTuple):
     """What a descriptor touches. Of every pair and six, ends are exclusive.
 
     reads, writes: parts of banks, (bank, first word, end).
@@ -30,23 +29,26 @@ class Access:
 
 
 class _Past:
-    """Intervals (or rectangles) with the number of the job that used them last."""
+    """Rectangles (intervals if only two bounds are given) with the numbers of the jobs that used
+    them, in order."""
 
     def __init__(self):
-        self.uses = []
+        self.uses = deque()
 
-    def add(self, number: int, over: int, *bounds: int):
+    def add(self, number: int, over: int, first: int, end: int, low: int = 0, high: int = 1):
         """Forgets the jobs up to `over`, for which everybody has waited."""
-        self.uses = [use for use in self.uses if use[0] > over]
-        self.uses.append((number, bounds))
+        while self.uses and self.uses[0][0] <= over:
+            self.uses.popleft()
+        self.uses.append((number, first, end, low, high))
 
-    def last(self, least: int, *bounds: int) -> int:
+    def last(self, least: int, first: int, end: int, low: int = 0, high: int = 1) -> int:
         """The largest number of a use that overlaps, at least `least`."""
-        return max([least, *(n for n, other in self.uses if _overlap(bounds, other))])
-
-
-def _overlap(a, b) -> bool:
-    return all(a[i] < b[i + 1] and b[i] < a[i + 1] for i in range(0, len(a), 2))
+        for number, *use in reversed(self.uses):
+            if number <= least:
+                break
+            if use[0] < end and first < use[1] and use[2] < high and low < use[3]:
+                return number
+        return least
 
 
 def tokens(jobs: list[tuple[Opcode, Access]]) -> list[dict[str, int]]:

@@ -5,10 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
+from hfn_accel.program import BANKS
 
 from .memory import SplitMemory
-
-BANKS = 3
 
 
 class Banks(wiring.Component):

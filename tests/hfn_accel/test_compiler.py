@@ -264,7 +264,7 @@ def test_command_compiles_a_network_by_name(tmp_path, capsys):
         (["net.safetensors", "--pe", "16"], "--pe must be RxC"),
         (["net.safetensors", "--pe", "0x16"], "rows must be a power of two"),
         (["net.safetensors", "--config", "none.toml"], "cannot read none.toml"),
-        (["net.safetensors", "--config", "small.toml"], "mask beats"),
+        (["net.safetensors", "--config", "small.toml"], "mask bytes"),
         (["net.safetensors", "--batch", "0"], "batch must be from 1 to 65535, not 0"),
         ([], "either a ticket or --network"),
         (["net.safetensors", "--network", "hfn-resnet18"], "either a ticket or --network"),

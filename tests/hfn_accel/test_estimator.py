@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from hfn_accel import estimator
 from hfn_accel.baselines import NAMES, OURS, baselines
 from hfn_accel.compiler import compile
 from hfn_accel.config import Config
@@ -14,8 +13,6 @@ from hfn_accel.functional import count_bytes
 from hfn_accel.network import Architecture
 from hfn_accel.planner import plan
 from hfn_accel.program import Opcode
-from hfn_accel.registers import Cause
-from hfn_accel.schedule import Job, descriptor_cycles, schedule
 from hfn_accel.streams import RawStreams
 from hfn_accel.ticket import Ticket
 from tests.tickets import random_architecture, random_mode, random_ticket
@@ -103,45 +100,6 @@ def test_bands_and_transfers_belong_to_their_layers():
             name = arch.layers[item.origin.layer].name
         elif item.opcode in (Opcode.IMAGE, Opcode.LOAD):
             assert owner == name
-
-
-def random_jobs(rng) -> list[Job]:
-    """A program of jobs of any duration; a wait is for what comes before."""
-    jobs, executed, stored = [Job(Opcode.BEGIN)], 0, 0
-
-    def clocks(*causes):
-        return {cause: int(rng.integers(1, 200)) for cause in causes if rng.integers(2)}
-
-    for opcode in rng.choice([Opcode.IMAGE, Opcode.LOAD, Opcode.CONV, Opcode.POOL, Opcode.STORE],
-                             30):  # fmt: skip
-        fetch, execute, write = {}, {}, 0
-        if opcode in (Opcode.IMAGE, Opcode.LOAD):
-            fetch = {Cause.LOAD: int(rng.integers(1, 300))}
-        elif opcode == Opcode.CONV:
-            fetch = clocks(Cause.PARAMETER, Cause.MASK)
-            execute = clocks(Cause.FILL, Cause.COMPUTE, Cause.STALL, Cause.DRAIN)
-            write = int(rng.integers(50) * rng.integers(2))
-        elif opcode == Opcode.POOL:
-            execute = {Cause.POOL: int(rng.integers(1, 300))}
-        else:
-            write = int(rng.integers(1, 300))
-        jobs.append(Job(Opcode(opcode), fetch, execute, write, int(rng.integers(executed + 1)),
-                        int(rng.integers(stored + 1)), int(rng.integers(stored + 1))))  # fmt: skip
-        executed += opcode in (Opcode.CONV, Opcode.POOL)
-        stored += opcode == Opcode.STORE
-    return [*jobs, Job(Opcode.END, wait_stored=stored)]
-
-
-@pytest.mark.parametrize("seed", range(30))
-def test_parts_of_a_schedule_are_the_whole(seed):
-    """Cycles by descriptor and cause sum up to the schedule's, whoever waits for whom."""
-    rng, config = np.random.default_rng(seed), Config()
-    work, latency = random_jobs(rng), int(rng.integers(1, 200))
-    parts = estimator.by_descriptor(work, config, latency)
-    whole = schedule(work, descriptor_cycles(config, latency))
-    assert {c: parts[c.name.lower()].sum() for c in whole.causes} == whole.causes
-    assert sum(value.sum() for value in parts.values()) == whole.clocks
-    assert min(value.min() for value in parts.values()) >= 0
 
 
 @pytest.mark.parametrize("seed", range(10))

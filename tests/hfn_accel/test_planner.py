@@ -1,6 +1,4 @@
-import re
 from collections import Counter, defaultdict
-from itertools import product
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,71 +6,11 @@ import pytest
 
 from hfn_accel import networks
 from hfn_accel.config import Config
-from hfn_accel.errors import HfnError
 from hfn_accel.functional import count_bytes
 from hfn_accel.network import Architecture
-from hfn_accel.places import Ring, Workspace
-from hfn_accel.planner import Plan, RawStreams, plan
 from hfn_accel.program import Opcode
-from hfn_accel.residency import BANKS, last_uses, place
-from hfn_accel.steps import steps
-from hfn_accel.tiling import Space, Tiler
-from hfn_accel.tokens import Access, tokens
-from tests.hfn_accel.hazards import conflicts, loose
-from tests.tickets import random_architecture
-
-KIB = 1 << 10
-
-
-def make(arch, config: Config, bits=8, batch=1) -> Plan:
-    levels = [bits] * (len(arch.layers) - 1) if isinstance(bits, int) else bits
-    return plan(arch, levels, config, streams=RawStreams(arch, config), batch=batch)
-
-
-def descriptors(p: Plan):
-    """Opcodes and fields, 0 where the planner leaves one out."""
-    return [(item.opcode, defaultdict(int, item.fields)) for item in p.items]
-
-
-def count(p: Plan) -> Counter:
-    return Counter(item.opcode for item in p.items)
-
-
-def moved(p: Plan, config: Config) -> int:
-    """Bytes that the descriptors move, but for themselves and logits."""
-    b = count_bytes(SimpleNamespace(descriptors=descriptors(p)), config)
-    logits = 4 * p.items[0].fields["classes"] * p.items[0].fields["batch"]
-    return b["mask"] + b["parameter"] + b["activation"] - logits
-
-
-def random_case(rng, **sizes):
-    """A network, its bits, a configuration with small buffers and a batch."""
-    arch = random_architecture(rng, bottlenecks=True, imagenet=True, sizes=(4, 24),
-                               widths=(1, 40), **sizes)  # fmt: skip
-
-    def power(low, high):
-        return 1 << int(rng.integers(low, high + 1))
-
-    config = Config(
-        rows=power(0, 5), columns=power(0, 5), axi_data_width=power(6, 7),
-        activation_bytes=power(9, 15), mask_bytes=power(10, 14), psum_depth=power(5, 7),
-        parameter_channels=power(6, 9), result_words=64,
-    )  # fmt: skip
-    bits = rng.integers(1, 9, len(arch.layers) - 1).tolist()
-    return arch, bits, config, int(rng.integers(1, 4))
-
-
-def fitting(seed: int, number: int):
-    """Cases that are not refused, with their plans."""
-    rng = np.random.default_rng(seed)
-    while number:
-        arch, bits, config, batch = random_case(rng)
-        try:
-            p = make(arch, config, bits, batch)
-        except HfnError:
-            continue
-        number -= 1
-        yield arch, bits, config, batch, p
+from tests.hfn_accel.hazards import conflicts, loose, use
+from tests.hfn_accel.plans import KIB, count, descriptors, fitting, make, moved
 
 
 def test_large_buffers_keep_everything():
@@ -131,81 +69,23 @@ def test_bytes_never_grow_with_a_buffer():
     assert spilling >= 4
 
 
-def brute_force(arch, bits, config: Config, batch: int) -> int:
-    """Fewest bytes over every choice of maps that stay in a bank, where all masks fit."""
-    sequence, maps = steps(arch, bits, config)
-    tiler = Tiler(config, batch, maps, RawStreams(arch, config))
-    last, best = last_uses(sequence), None
-    free = [n for n, m in enumerate(maps) if not m.image
-            and batch * m.groups * m.stride(m.height) <= config.bank_words]  # fmt: skip
-    for choice in product((False, True), repeat=len(free)):
-        stay = {n for n, kept in zip(free, choice, strict=True) if kept}
-        total, first = 0, set()
-        for index, step in enumerate(sequence):
-            operands = (step.source, step.residual, step.output)
-            spilled = tuple(n is not None and n not in stay for n in operands)
-            living = sum(n <= (step.output or n) and last[n] >= index for n in stay)
-            tiling = tiler.best(step, spilled, Space(0 if step.pooled else tiler.tiles(step), 0))
-            if living + sum(spilled) > BANKS or tiling is None:
-                break
-            total += tiling.cost[0]
-            if not step.pooled and step.conv.tensor not in first:
-                first.add(step.conv.tensor)
-                total += tiler.streams.beats(step.conv.tensor, 0, tiler.tiles(step)) * 8
-        else:
-            best = total if best is None else min(best, total)
-    return best
-
-
-def test_residency_is_optimal():
-    rng = np.random.default_rng(4)
-    different = set()
-    for _ in range(12):
-        arch = random_architecture(rng, stages=(1, 2), blocks=(1, 2), sizes=(6, 12),
-                                   bottlenecks=True, imagenet=True, widths=(8, 24))  # fmt: skip
-        config = Config(activation_bytes=1 << int(rng.integers(11, 14)), mask_bytes=1 << 17)
-        bits = rng.integers(1, 9, len(arch.layers) - 1).tolist()
-        batch = int(rng.integers(1, 3))
-        sequence, maps = steps(arch, bits, config)
-        tiler = Tiler(config, batch, maps, RawStreams(arch, config))
-        _, least = place(sequence, maps, tiler)
-        assert least == brute_force(arch, bits, config, batch)
-        different.add(least)
-    assert len(different) > 6
-
-
-def test_what_stays_is_cut_alike():
-    """Iterations of a folded block find each other's chunks, however they are tiled."""
-    arch = Architecture.parse("64x4f", classes=4, image_size=8)
-    config = Config(activation_bytes=2 * KIB, mask_bytes=8 * KIB, parameter_channels=64)
-    sequence, maps = steps(arch, [8] * (len(arch.layers) - 1), config)
-    step = next(s for s in sequence if s.conv.folded)
-    for resident in (2, 3, 4):
-        kept = set()
-        for batch, spilled in product((1, 3), product((False, True), repeat=2)):
-            tiler = Tiler(config, batch, maps, RawStreams(arch, config))
-            for area in (144, 288, 576) if resident < 4 else (0,):
-                tiling = tiler.best(step, (spilled[0], False, spilled[1]),
-                                    Space(resident, area, shared=True))  # fmt: skip
-                if tiling:
-                    kept.add(tuple(c for c in tiling.chunks if c.stays))
-        assert len(kept) == 1
-
-
-def test_masks_of_a_folded_block():
-    """Once if they fit; else what fits stays, and the rest comes for every iteration."""
-    arch = Architecture.parse("32x5f", classes=4, image_size=8)
-    whole = 2 * 32 * 9 * 32 // 8  # bytes of the block's two masks
-    for mask_bytes in (4 * KIB, 2 * KIB, KIB):
-        config = Config(mask_bytes=mask_bytes)
-        b = count_bytes(SimpleNamespace(descriptors=descriptors(make(arch, config))), config)
-        streams = RawStreams(arch, config)
-        rest = sum(8 * streams.beats(c.tensor, 0, -(-c.cout // 16)) for c in arch.tensors)
-        again = b["mask"] - rest  # what was fetched before
-        if mask_bytes >= whole:
-            assert again == 0
-        else:  # of four iterations; tiles are of 576 bytes, and one or two pass
-            assert 3 * (whole - mask_bytes) <= again <= 3 * (whole - mask_bytes + 2 * 576)
+def test_needs_are_what_is_used():
+    for _, _, config, _, p in fitting(seed=6, number=15):
+        header, found = p.items[0].fields, descriptors(p)[1:]
+        uses = [use(i, opcode, f, config) for i, (opcode, f) in enumerate(found)]
+        ends = [end for u in uses for parts in (u.bank_reads, u.bank_writes)
+                for part in parts.values() for _, end in part]  # fmt: skip
+        beat = config.axi_data_width // config.group  # a group's last words fill it
+        assert max(ends) <= header["bank_words"] < max(ends) + beat
+        for name, unit in ("masks", 1), ("parameters", max(8, config.columns)):
+            end = max(u.buffers[name][1] for u in uses if name in u.buffers)
+            field = {"masks": "mask_words", "parameters": "parameter_channels"}[name]
+            assert header[field] == -(-end // unit) * unit
+        convs = [f for opcode, f in found if opcode == Opcode.CONV]
+        sums = [f["out_tiles"] if f["raw"] else f["strip_rows"] * f["out_width"] for f in convs]
+        assert header["psum_depth"] == max(sums)
+        tiles = max(f["out_tiles"] for f in convs if f["raw"])
+        assert header["result_words"] == tiles * config.columns
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
@@ -242,44 +122,3 @@ def test_resnet50_at_224(side, size):
     assert header["psum_depth"] <= 256 and header["mask_words"] <= config.mask_words
     tops = {1: 35_000_000, 4: 22_000_000, 16: 4_000_000}
     assert p.moved < tops[size // 64]
-
-
-def refused(message: str, arch: str, size: int, classes=10, bits=8, **config):
-    arch = Architecture.parse(arch, classes=classes, image_size=size)
-    with pytest.raises(HfnError, match=re.escape(message)):
-        make(arch, Config(**config), bits)
-
-
-def test_refuses_what_cannot_be_cut():
-    refused("stem: activation words 192, the limit is 128: enlarge activation_bytes",
-            "16x1", 8, activation_bytes=256)  # fmt: skip
-    refused("stem: a row of 17 output pixels exceeds the partial sums' psum_depth 16",
-            "4x1", 17, psum_depth=16)  # fmt: skip
-    refused("stage1.block1.conv1: mask beats 36, the limit is 32: enlarge mask_bytes",
-            "16x1", 4, mask_bytes=256)  # fmt: skip
-
-
-def test_names_the_layer_of_a_field_that_overflows():
-    refused("stage1.block1.conv1: descriptor field in_tiles must be 0 to 4095, not 4096",
-            "4096x1", 1, rows=1, columns=64, mask_bytes=1 << 22)  # fmt: skip
-
-
-def test_ring_takes_places_in_turn():
-    ring = Ring(4, 20, unit=4)
-    assert [ring.take(n) for n in (5, 4, 6, 16)] == [4, 12, 4, 4]
-
-
-def test_workspace_reuses_gaps():
-    w = Workspace()
-    assert [w.take(0, 100), w.take(1, 64), w.take(2, 10)] == [0, 128, 192]
-    w.free(0)
-    assert w.take(3, 129) == 256 and w.take(4, 128) == 0
-    assert w.size == 448
-
-
-def test_tokens_stay_in_range_over_long_runs():
-    """Counts are modulo 2^16; a token is never so old that it would look like one to come."""
-    job = Opcode.POOL, Access(reads=((0, 0, 1),), writes=((1, 0, 1),))
-    found = tokens([job] * 70000)
-    for done, token in enumerate(found):
-        assert (done - token["wait_executed"]) % (1 << 16) < 1 << 15
