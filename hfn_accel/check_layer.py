@@ -2,14 +2,13 @@
 
 from . import codec
 from .arithmetic import MAX_ACTIVATION_BITS, MAX_SHIFT
-from .buffers import mode, plane_beats
 from .config import Config
 from .errors import HfnError
 from .images import LOGIT_BYTES
 from .modes import FROZEN_PARTS, MAX_COATS
 from .program import BANKS, DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Signs
 from .sequence import MAX_FAN_IN, MAX_PATTERN_FAN_IN
-from .shape import LayerShape, Window
+from .shape import LayerShape, Window, mode, plane_beats
 
 
 def demand(index: int, fields: dict[str, int], good: dict[str, bool]):

@@ -22,8 +22,8 @@ from .errors import HfnError
 from .estimate import add_latency, add_ticket, estimate_ticket, find_ticket, report
 from .estimator import CAUSES, CLASSES, DEFAULT_LATENCY, check_latency
 from .files import atomic_write, make_folder
+from .planner.streams import TicketStreams
 from .program import PARAMETER_BYTES
-from .streams import TicketStreams
 from .ticket import IMAGE_BITS, Ticket
 
 POSITION_BYTES = 16

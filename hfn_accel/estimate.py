@@ -10,7 +10,7 @@ from .config import Config
 from .errors import HfnError
 from .estimator import DEFAULT_LATENCY, Estimate, check_latency, estimate_network
 from .files import make_folder, write_json
-from .streams import TicketStreams
+from .planner.streams import TicketStreams
 from .ticket import Ticket, load
 
 FETCHES = ("descriptor", "parameter", "mask", "load")  # causes: waiting for the fetcher

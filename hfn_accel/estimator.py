@@ -16,10 +16,10 @@ from .images import LOGIT_BYTES, PIXEL_BYTES
 from .jobs import jobs
 from .network import Architecture
 from .planner import Plan, plan
+from .planner.streams import RawStreams
 from .program import DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program, Signs
 from .registers import Cause
 from .schedule import descriptor_cycles, schedule
-from .streams import RawStreams
 
 CAUSES = tuple(c.name.lower() for c in Cause if c != Cause.IDLE)
 CLASSES = ("descriptor", "mask", "parameter", "activation_read", "activation_write", "weight")

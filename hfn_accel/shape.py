@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import codec
 from .config import Config
-from .program import Opcode, Program
+from .modes import Mode
+from .program import Opcode, Program, Signs
 
 _WORDS = 1 << 24  # `src_base` is modulo this
 _ROWS = 1 << 16  # `y_first` is two's complement of this
@@ -216,3 +218,13 @@ def output_channels(program: Program) -> dict[int, int]:
             known = layer_channels[origin.layer] - origin.channel
             result[index] = min(result[index], known)
     return result
+
+
+def mode(f: dict[str, int]) -> Mode:
+    """How a CONV's weights are said."""
+    return Mode(coats=f["coats"], signs=Signs(f["signs"]), pruned=f["pruned"], locked=f["locked"])
+
+
+def plane_beats(f: dict[str, int], config: Config) -> int:
+    """Bus beats of the whole of a CONV's plane."""
+    return f["out_tiles"] * codec.tile_beats(f["fan_in"], config)

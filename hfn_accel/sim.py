@@ -19,9 +19,9 @@ from .estimate import add_latency
 from .estimator import Estimate, check_latency, estimate
 from .files import read_bytes, write_json
 from .functional import Result, check_images, execute, state_before, work
+from .functional.slicing import slice_program
 from .network import Architecture
 from .program import Program
-from .slicing import slice_program
 
 IMAGE_SEED = 1
 

@@ -12,8 +12,8 @@ from hfn_accel.estimator import CAUSES, CLASSES, estimate, estimate_network, est
 from hfn_accel.functional import count_bytes
 from hfn_accel.network import Architecture
 from hfn_accel.planner import plan
+from hfn_accel.planner.streams import RawStreams
 from hfn_accel.program import Opcode
-from hfn_accel.streams import RawStreams
 from hfn_accel.ticket import Ticket
 from tests.tickets import random_architecture, random_mode, random_ticket
 

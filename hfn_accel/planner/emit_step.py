@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
+from ..images import LOGIT_BYTES, image_stride, logits_stride
+from ..program import Opcode, Origin
 from . import fields
 from .bands import bands, packed, window
 from .emitter import Emitter, Job
-from .images import LOGIT_BYTES, image_stride, logits_stride
 from .places import Slots
-from .program import Opcode, Origin
 from .residency import Placed
 from .tiling import Chunk
 from .tokens import Access

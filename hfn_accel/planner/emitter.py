@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from .config import Config
+from ..config import Config
+from ..program import BANKS, Opcode, Origin
 from .places import Home, Ring, Slots, Workspace
-from .program import BANKS, Opcode, Origin
 from .residency import Placed, last_uses
 from .steps import Map
 from .tiling import Chunk, Tiler

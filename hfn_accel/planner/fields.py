@@ -1,9 +1,9 @@
 """Fields of the descriptors that follow from a layer's shape and from where its operands lie."""
 
-from .codec import tile_beats
-from .config import Config
-from .errors import exceeded
-from .modes import Mode
+from ..codec import tile_beats
+from ..config import Config
+from ..errors import exceeded
+from ..modes import Mode
 from .steps import Map, Step
 
 _WORDS = 1 << 24

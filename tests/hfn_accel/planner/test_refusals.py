@@ -6,12 +6,12 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from hfn_accel.bands import height, least_words
 from hfn_accel.config import Config
 from hfn_accel.errors import HfnError
 from hfn_accel.network import Architecture
-from hfn_accel.steps import steps
-from tests.hfn_accel.plans import make, random_case
+from hfn_accel.planner.bands import height, least_words
+from hfn_accel.planner.steps import steps
+from tests.hfn_accel.planner.plans import make, random_case
 
 
 @pytest.mark.parametrize("seed", range(30))

@@ -9,8 +9,8 @@ from hfn_accel.config import Config
 from hfn_accel.functional import count_bytes
 from hfn_accel.network import Architecture
 from hfn_accel.program import Opcode
-from tests.hfn_accel.hazards import conflicts, loose, use
-from tests.hfn_accel.plans import KIB, count, descriptors, fitting, make, moved
+from tests.hfn_accel.planner.hazards import conflicts, loose, use
+from tests.hfn_accel.planner.plans import KIB, count, descriptors, fitting, make, moved
 
 
 def test_large_buffers_keep_everything():

@@ -5,11 +5,11 @@ from typing import Protocol
 
 import numpy as np
 
-from . import codec
-from .config import Config
-from .modes import PLAIN, Mode
-from .network import Architecture
-from .ticket import Ticket
+from .. import codec
+from ..config import Config
+from ..modes import PLAIN, Mode
+from ..network import Architecture
+from ..ticket import Ticket
 
 
 class Streams(Protocol):

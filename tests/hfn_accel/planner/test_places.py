@@ -1,4 +1,4 @@
-from hfn_accel.places import Ring, Workspace
+from hfn_accel.planner.places import Ring, Workspace
 
 
 def test_ring_takes_places_in_turn():

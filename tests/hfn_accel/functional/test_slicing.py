@@ -5,11 +5,11 @@ from hfn_accel.compiler import compile
 from hfn_accel.config import Config
 from hfn_accel.errors import HfnError
 from hfn_accel.functional import execute, state_before
+from hfn_accel.functional.slicing import slice_program
 from hfn_accel.modes import Mode
 from hfn_accel.network import Architecture
 from hfn_accel.program import Opcode, Origin, Program, Signs
 from hfn_accel.shape import output_channels
-from hfn_accel.slicing import slice_program
 from tests.hfn_accel.descriptors import Builder, random_conv
 from tests.tickets import random_images, random_mode, random_ticket
 

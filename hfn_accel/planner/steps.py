@@ -7,10 +7,10 @@ docs/architecture.md, Memory layouts: words of a bank, beats of the bus.
 from dataclasses import dataclass, field
 from math import gcd
 
-from .config import Config
-from .images import PIXEL_BYTES
-from .network import Architecture, Conv
-from .ticket import IMAGE_BITS
+from ..config import Config
+from ..images import PIXEL_BYTES
+from ..network import Architecture, Conv
+from ..ticket import IMAGE_BITS
 
 POOL_KERNEL, POOL_STRIDE, POOL_PAD = 3, 2, 1
 

@@ -4,11 +4,11 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from ..codec import tile_beats
+from ..config import Config
+from ..errors import HfnError, exceeded
+from ..program import PARAMETER_BYTES
 from .bands import height, least_words, source_beats
-from .codec import tile_beats
-from .config import Config
-from .errors import HfnError, exceeded
-from .program import PARAMETER_BYTES
 from .steps import Map, Step
 from .streams import Streams
 

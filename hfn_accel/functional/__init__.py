@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .check import check
-from .config import Config
-from .errors import HfnError
-from .images import LOGIT_BYTES, PIXEL_BYTES, image_stride, pack_runs, unpack_logits
+from ..check import check
+from ..config import Config
+from ..errors import HfnError
+from ..images import LOGIT_BYTES, PIXEL_BYTES, image_stride, pack_runs, unpack_logits
+from ..program import DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program, Signs
+from ..shape import LayerShape, output_channels
 from .machine import Machine
-from .program import DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program, Signs
-from .shape import LayerShape, output_channels
 
 TRAFFIC = ("descriptor", "mask", "parameter", "activation", "weight")
 _GROUP_BITS = 1 << 28  # of simulated banks: runs are taken in groups that fit

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .shape import Window
+from ..shape import Window
 
 
 def fill(x: np.ndarray, window: Window) -> np.ndarray:

@@ -4,17 +4,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from . import codec, sequence
-from .config import Config
-from .modes import Mode
-from .program import PARAMETER_BYTES, Program, Signs
+from .. import codec, sequence
+from ..config import Config
+from ..modes import Mode
+from ..program import PARAMETER_BYTES, Program, Signs
+from ..shape import mode
 
 PARAMETERS = np.dtype([("multiplier", "<i2"), ("residual", "<i2"), ("bias", "<i4")])
-
-
-def mode(f: dict[str, int]) -> Mode:
-    """How a CONV's weights are said."""
-    return Mode(coats=f["coats"], signs=Signs(f["signs"]), pruned=f["pruned"], locked=f["locked"])
 
 
 def pattern(mode: Mode, pattern_state: int, cout: int, fan_in: int) -> np.ndarray | None:
@@ -23,11 +19,6 @@ def pattern(mode: Mode, pattern_state: int, cout: int, fan_in: int) -> np.ndarra
         return None
     # `sequence.pattern` starts at a seed state: once around the sequence to get there
     return sequence.pattern(sequence.jump(pattern_state, sequence.PATTERN - 1), 0, cout, fan_in)
-
-
-def plane_beats(f: dict[str, int], config: Config) -> int:
-    """Bus beats of the whole of a CONV's plane."""
-    return f["out_tiles"] * codec.tile_beats(f["fan_in"], config)
 
 
 class Buffers:

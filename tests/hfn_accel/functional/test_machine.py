@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from hfn_accel.config import Config
-from hfn_accel.convolve import convolve, fill
 from hfn_accel.functional import execute, state_before
+from hfn_accel.functional.convolve import convolve, fill
 from hfn_accel.modes import Mode
 from hfn_accel.program import Opcode, Signs
 from hfn_accel.shape import Window

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from hfn_accel.planner.tokens import Access, tokens
 from hfn_accel.program import Opcode
-from hfn_accel.tokens import Access, tokens
 
 
 def test_loads_wait_for_stores_of_the_same_memory():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .program import BANKS
+from ..program import BANKS
 
 
 class Banks:

@@ -8,22 +8,15 @@ and masks live, `tiling` cuts steps into bands and chunks, `emit_step` writes th
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from .config import Config
+from ..config import Config
+from ..errors import HfnError
+from ..images import LOGIT_BYTES, PIXEL_BYTES, image_stride, logits_stride
+from ..network import Architecture
+from ..program import DESCRIPTOR_BYTES, FIELDS, PARAMETER_BYTES, Opcode, Origin, shape_fields
+from ..sequence import MAX_PATTERN_FAN_IN
 from .emit_step import StepEmitter
 from .emitter import Emitter, Job, needs
-from .errors import HfnError
-from .images import LOGIT_BYTES, PIXEL_BYTES, image_stride, logits_stride
-from .network import Architecture
-from .program import (
-    DESCRIPTOR_BYTES,
-    FIELDS,
-    PARAMETER_BYTES,
-    Opcode,
-    Origin,
-    shape_fields,
-)
 from .residency import place
-from .sequence import MAX_PATTERN_FAN_IN
 from .steps import steps
 from .streams import RawStreams, Streams, TicketStreams
 from .tiling import Tiler

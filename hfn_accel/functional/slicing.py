@@ -10,12 +10,13 @@ from copy import deepcopy
 
 import numpy as np
 
-from . import codec
-from .buffers import mode, pattern, plane_beats
-from .config import Config
-from .errors import HfnError
+from .. import codec
+from ..config import Config
+from ..errors import HfnError
+from ..program import BANKS, DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program, encode
+from ..shape import mode, plane_beats
+from .buffers import pattern
 from .machine import Machine
-from .program import BANKS, DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program, encode
 
 _ALIGNMENT = 64  # of what is placed in the image and the workspace
 

@@ -7,15 +7,15 @@ computed at once.
 
 import numpy as np
 
-from .arithmetic import requantise
+from ..arithmetic import requantise
+from ..config import Config
+from ..images import LOGIT_BYTES, PIXEL_BYTES
+from ..program import Opcode, Program
+from ..shape import Window, output_addresses, tile_addresses
+from ..ticket import IMAGE_BITS
 from .banks import Banks
 from .buffers import Buffers
-from .config import Config
 from .convolve import convolve, fill, maximum
-from .images import LOGIT_BYTES, PIXEL_BYTES
-from .program import Opcode, Program
-from .shape import Window, output_addresses, tile_addresses
-from .ticket import IMAGE_BITS
 
 
 class Machine:

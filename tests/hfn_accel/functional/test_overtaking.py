@@ -10,8 +10,8 @@ import pytest
 from hfn_accel.compiler import compile
 from hfn_accel.config import Config
 from hfn_accel.functional import execute
+from hfn_accel.functional.machine import Machine
 from hfn_accel.images import pack_runs
-from hfn_accel.machine import Machine
 from hfn_accel.program import Opcode
 from tests.hfn_accel.descriptors import rebuilt
 from tests.tickets import random_images, random_mode, random_ticket

@@ -13,12 +13,12 @@ from hfn_accel.errors import HfnError
 from hfn_accel.functional import count_bytes
 from hfn_accel.network import Architecture
 from hfn_accel.planner import RawStreams
+from hfn_accel.planner.residency import candidates, last_uses, place, runs
+from hfn_accel.planner.steps import steps
+from hfn_accel.planner.tiling import Space, Tiler
 from hfn_accel.program import BANKS, Opcode
-from hfn_accel.residency import candidates, last_uses, place, runs
-from hfn_accel.steps import steps
-from hfn_accel.tiling import Space, Tiler
-from tests.hfn_accel.hazards import conflicts
-from tests.hfn_accel.plans import KIB, descriptors, make
+from tests.hfn_accel.planner.hazards import conflicts
+from tests.hfn_accel.planner.plans import KIB, descriptors, make
 from tests.tickets import random_architecture
 
 

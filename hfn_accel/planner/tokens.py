@@ -4,7 +4,7 @@ docs/architecture.md gives the compiler, and as small as they allow."""
 from collections import defaultdict, deque
 from typing import NamedTuple
 
-from .program import Opcode
+from ..program import Opcode
 
 _MODULO = 1 << 16
 _OLDEST = 1 << 8  # tokens are never further behind, so that counts modulo 2^16 stay in order
