@@ -7,7 +7,7 @@ the tokens order everything that must be is the compiler's affair; here they mus
 from .check_layer import conv, demand, pool
 from .config import Config
 from .errors import HfnError
-from .images import LOGIT_BYTES, PIXEL_BYTES, logits_stride
+from .images import LOGIT_BYTES, MAX_TAPS, PIXEL_BYTES, logits_stride
 from .program import BANKS, Opcode
 from .ticket import IMAGE_BITS
 
@@ -72,7 +72,7 @@ def _image(f, first, header, config: Config) -> dict[str, bool]:
     return {
         "bank": f["bank"] < BANKS,
         "channels": 1 <= f["channels"] <= PIXEL_BYTES and f["channels"] == first["channels"],
-        "taps": f["taps"] >= 1,
+        "taps": 1 <= f["taps"] <= MAX_TAPS,
         "stride": f["stride"] in (1, 2),
         "rows": f["rows"] >= 1,
         "width": f["width"] >= 1 and f["width"] == first["width"],

@@ -12,6 +12,8 @@ from .errors import HfnError
 from .ticket import find
 
 PIXEL_BYTES = 4
+MAX_TAPS = 7
+"""Neighbouring pixels of a row that the image loader puts side by side at most."""
 LOGIT_BYTES = 4
 BATCH_ALIGNMENT = 64  # of every image and its logits within a batch
 # what a damaged or foreign archive makes NumPy, or zipfile below it, raise

@@ -97,7 +97,10 @@ class Control(wiring.Component):
                 Mux(fetcher.failed, fetcher.error_code,
                     Mux(executor.failed, executor.error_code, storer.error_code))
             ),
-            self.layer.eq(Mux(executor.busy & ~fetcher.failed, executor.index, fetcher.index)),
+            self.layer.eq(
+                Mux(storer.failed & ~fetcher.failed & ~executor.failed, storer.index,
+                    Mux(executor.busy & ~fetcher.failed, executor.index, fetcher.index))
+            ),
             self.cause.eq(
                 Mux(self.abort, 0, Mux(executor.busy, executor.cause, fetcher.cause))
             ),
@@ -170,6 +173,7 @@ class Control(wiring.Component):
             storer.workspace_address.eq(self.workspace_address),
             storer.start.eq(executor.store_start),
             storer.transfer.eq(executor.transfer),
+            storer.i_index.eq(executor.index),
             self.storing.eq(storer.busy),
             self.store_bank.eq(storer.bank),
             self.store_place.eq(storer.place),

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Signal
 from amaranth.lib import data
 
 from hfn_accel.config import Config
+from hfn_accel.images import MAX_TAPS, PIXEL_BYTES
 from hfn_accel.program import (
     DESCRIPTOR_BYTES,
     FIELDS,
@@ -67,7 +68,8 @@ def _unaligned(address, config: Config):
 def _image(f, config):
     return [
         *_zero(f, "channels", "taps", "width", "rows", "out_width", "granules"),
-        f["bank"] == 3, f["channels"] > 4, _stride(f["stride"]),
+        f["bank"] == 3, f["channels"] > PIXEL_BYTES, f["taps"] > MAX_TAPS,
+        f["granules"] > PIXEL_BYTES * MAX_TAPS, _stride(f["stride"]),
         _unaligned(f["address"], config),
     ]  # fmt: skip
 

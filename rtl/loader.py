@@ -5,12 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
-from hfn_accel.images import PIXEL_BYTES
+from hfn_accel.images import MAX_TAPS, PIXEL_BYTES
 
 from .descriptor import IMAGE
 
 PLANES = 8
-MAX_TAPS = 7
 PIXEL = 8 * PIXEL_BYTES
 
 

@@ -13,10 +13,10 @@ from .executor import write_error
 class Storer(wiring.Component):
     """Writes what a STORE names, a transfer of the `WriteDma` for each group, one after the other.
 
-    `start` (a pulse while not busy) takes `transfer`. `busy` is high from the clock after it to the
-    clock in which the last transfer is seen to have ended, inclusive: `schedule.store_cycles`.
-    `stored` counts STOREs that are complete, from `clear` on. `failed`, one clock, with
-    `error_code`: the bus refused a beat; the rest is left out.
+    `start` (a pulse while not busy) takes `transfer` and its number, which `index` shows. `busy` is
+    high from the clock after it to the clock in which the last transfer is seen to have ended,
+    inclusive: `schedule.store_cycles`. `stored` counts STOREs that are complete, from `clear` on.
+    `failed`, one clock, with `error_code`: the bus refused a beat; the rest is left out.
 
     `bank` and `place` (in bus beats) address a bank; its data, a clock later, are the beats of the
     stream that goes with `o_valid`, `o_ready`: a beat a clock within a group.
@@ -26,7 +26,7 @@ class Storer(wiring.Component):
         self.config = config
         super().__init__({
             "clear": In(1), "workspace_address": In(32),
-            "start": In(1), "transfer": In(TRANSFER),
+            "start": In(1), "transfer": In(TRANSFER), "i_index": In(16), "index": Out(16),
             "busy": Out(1), "stored": Out(16), "failed": Out(1), "error_code": Out(8),
             "write_start": Out(1), "write_address": Out(32), "write_beats": Out(24),
             "write_busy": In(1), "write_error": In(2),
@@ -65,6 +65,7 @@ class Storer(wiring.Component):
                 group.eq(given.bank_beat), bank_stride.eq(given.bank_stride),
                 memory_stride.eq(given.memory_stride), self.write_beats.eq(given.beats),
                 self.write_address.eq(self.workspace_address + given.address),
+                self.index.eq(self.i_index),
             ]  # fmt: skip
         with m.If(self.clear):
             m.d.sync += self.stored.eq(0)

@@ -8,8 +8,9 @@ from cocotb.triggers import FallingEdge, RisingEdge
 
 from hfn_accel import timing
 from hfn_accel.config import Config
+from hfn_accel.images import MAX_TAPS, PIXEL_BYTES
 from hfn_accel.program import Opcode, encode
-from rtl.loader import MAX_TAPS, PIXEL_BYTES, PLANES, load_image
+from rtl.loader import PLANES, load_image
 from sim.memory import Memory
 from sim.runner import parameters
 

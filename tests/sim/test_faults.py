@@ -95,18 +95,22 @@ def error(status) -> ErrorCode:
 @pytest.mark.parametrize("response", [2, 3])
 @pytest.mark.parametrize("where", ["descriptor", "parameter", "mask", "image", "result", "store"])
 def test_bus_error_stops_with_a_code(network, where, response):
-    _, conv = network.first(Opcode.CONV)
-    _, store = network.first(Opcode.STORE)
-    address = {
-        "descriptor": DESCRIPTOR_BYTES, "parameter": conv["parameter_address"],
-        "mask": conv["mask_address"], "image": network.image, "result": network.result,
-        "store": network.workspace + store["address"],
-    }[where]  # fmt: skip
+    first, conv = network.first(Opcode.CONV)
+    stored, store = network.first(Opcode.STORE)
+    address, layer = {
+        "descriptor": (DESCRIPTOR_BYTES, 1),
+        "parameter": (conv["parameter_address"], first),
+        "mask": (conv["mask_address"], first),
+        "image": (network.image, network.first(Opcode.IMAGE)[0]),
+        "result": (network.result, len(network.opcodes) - 2),
+        "store": (network.workspace + store["address"], stored),
+    }[where]
     commands = network.start() + RESET
     done = run(network.memory, commands, fault=(address, address + 7, response))
     kind = "WRITE" if where in ("result", "store") else "READ"
     name = "SLVERR" if response == 2 else "DECERR"
     assert error(done.reads[0]) == ErrorCode[f"{kind}_{name}"]
+    assert decode("STATUS", int(done.reads[0]))["layer"] == layer
     assert done.reads[-1] & RUNNING == 0
 
 
@@ -124,8 +128,8 @@ ILLEGAL = [
            psum_depth=[1 << 16], parameter_channels=[65], result_words=[65],
            accumulator_bits=[33]),
     *wrong(Opcode.IMAGE, "BAD_OPCODE", opcode=[0, 1, 8, 77]),
-    *wrong(Opcode.IMAGE, "BAD_FIELD", bank=[3], channels=[0, 5], taps=[0], width=[0], rows=[0],
-           out_width=[0], granules=[0], stride=[0, 3], address=[4]),
+    *wrong(Opcode.IMAGE, "BAD_FIELD", bank=[3], channels=[0, 5], taps=[0, 8], width=[0],
+           rows=[0], out_width=[0], granules=[0, 29, 34], stride=[0, 3], address=[4]),
     *wrong(Opcode.CONV, "BAD_MAGIC", magic=[0]),
     *wrong(Opcode.CONV, "BAD_VERSION", version=[1]),
     *wrong(Opcode.CONV, "BAD_FIELD", in_bits=[0, 9], out_bits=[0, 15], shift=[0, 48],
