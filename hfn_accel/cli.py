@@ -37,6 +37,12 @@ def add_json(p: argparse.ArgumentParser):
     p.add_argument("--json", metavar="FILE", help="also write the result as JSON (- for stdout)")
 
 
+def add_uncoded(p: argparse.ArgumentParser):
+    """`--uncoded`, which the compiler takes as `coded=False`."""
+    p.add_argument("--uncoded", action="store_true", help="store masks and signs uncoded: more "
+                   "bytes, but plain masks are decoded at a bus beat a clock")  # fmt: skip
+
+
 def config(args) -> Config:
     return Config.parse(args.pe, args.config)
 

@@ -16,6 +16,7 @@ def main(argv: list[str] | None = None):
     cli.add_config(p)
     p.add_argument("--batch", type=int, default=1, metavar="N",
                    help="images that a run classifies (default 1)")  # fmt: skip
+    cli.add_uncoded(p)
     p.add_argument("--out", default=".", metavar="DIR", help="folder to write to (default: here)")
     args = p.parse_args(argv)
     if (args.ticket is None) == (args.network is None):
@@ -25,7 +26,7 @@ def main(argv: list[str] | None = None):
         found, name = ticket.load(args.ticket), ticket.find(args.ticket).stem
     else:
         found, name = networks.from_arguments(args), f"{args.network}-{args.dataset}"
-    program = compile(found, config, batch=args.batch)
+    program = compile(found, config, batch=args.batch, coded=not args.uncoded)
     folder = make_folder(args.out)
     place = folder / f"{name}-{config.name}"
     text = listing(program)

@@ -17,13 +17,14 @@ from .program import DESCRIPTOR_BYTES, Opcode, Program, encode, pack_parameters
 from .ticket import Ticket
 
 
-def compile(ticket: Ticket, config: Config, *, batch: int = 1) -> Program:
+def compile(ticket: Ticket, config: Config, *, batch: int = 1, coded: bool = True) -> Program:
     """The ticket's program for one configuration; a run classifies `batch` images.
 
+    `coded`: mask streams take the code of the fewest bits; else all are raw.
     Raises HfnError, naming layer, figure and limit, for a network that the configuration's
     buffers or the descriptors' fields cannot hold, or whose accumulators could overflow.
     """
-    arch, streams = ticket.arch, TicketStreams(ticket, config)
+    arch, streams = ticket.arch, TicketStreams(ticket, config, coded)
     bits = check_accumulators(ticket, config)
     p = plan(arch, [norm.bits for norm in ticket.norms], config, streams=streams, batch=batch,
              bipolar=[norm.bipolar for norm in ticket.norms])  # fmt: skip

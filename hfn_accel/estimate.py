@@ -32,16 +32,16 @@ def estimate_ticket(ticket: Ticket, config: Config, latency: int = DEFAULT_LATEN
 
 
 def report(ticket: Ticket, config: Config, latency: int = DEFAULT_LATENCY, batch: int = 1,
-           name: str | None = None) -> dict:  # fmt: skip
+           name: str | None = None, coded: bool = True) -> dict:  # fmt: skip
     """Everything that the command prints, as plain integers and floats for JSON.
 
-    `name`: of the network, its architecture if not given.
+    `name`: of the network, its architecture if not given; `coded`: as the compiler's.
     All figures are of a run, which classifies `batch` images; `layers`, `blocks` and `stages`
     are its parts, each with a list of the same figures. Raises HfnError for what the compiler
     refuses.
     """
     check_accumulators(ticket, config)
-    streams = TicketStreams(ticket, config)
+    streams = TicketStreams(ticket, config, coded)
     e = estimate_ticket(ticket, config, latency, batch, streams)
     others = baselines(ticket.arch, streams, e)
     ours = others[OURS]
@@ -154,6 +154,7 @@ def main():
     add_ticket(p)
     cli.add_config(p)
     p.add_argument("--batch", type=int, default=1, metavar="N", help="images a run (default 1)")
+    cli.add_uncoded(p)
     add_latency(p)
     p.add_argument("--layers", action="store_true", help="print every layer instead of stages")
     p.add_argument("--plot", metavar="DIR", help="folder for cycles.png, bytes.png, traffic.png")
@@ -163,7 +164,7 @@ def main():
     if not 1 <= args.batch <= MAX_BATCH:
         raise HfnError(f"--batch must be 1 to {MAX_BATCH}, not {args.batch}")
     ticket, name = find_ticket(args)
-    result = report(ticket, cli.config(args), latency, args.batch, name)
+    result = report(ticket, cli.config(args), latency, args.batch, name, not args.uncoded)
     if args.json != "-":
         print(text(result, args.layers))
     if args.json:

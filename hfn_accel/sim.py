@@ -111,6 +111,7 @@ def _arguments(argv):
                    help="the first N images (default: all of a file, one random)")  # fmt: skip
     p.add_argument("--batch", type=int, default=1, metavar="B",
                    help="images a run, which fetches masks once (default %(default)s)")  # fmt: skip
+    cli.add_uncoded(p)
     p.add_argument("--from-layer", metavar="NAME", help="begin there, with what the functional "
                    "simulator computed before")  # fmt: skip
     p.add_argument("--backend", choices=("functional", "rtl"), default="functional",
@@ -131,8 +132,9 @@ def _arguments(argv):
     for name, limit in (("threads", 64), ("batch", (1 << 16) - 1)):
         if not 1 <= getattr(args, name) <= limit:
             raise HfnError(f"--{name} must be from 1 to {limit}, not {getattr(args, name)}")
-    if args.program is not None and args.batch != 1:
-        raise HfnError("--batch is the compiler's: --program has it already")
+    for name, given in (("batch", args.batch != 1), ("uncoded", args.uncoded)):
+        if args.program is not None and given:
+            raise HfnError(f"--{name} is the compiler's: --program has it already")
     return args
 
 
@@ -145,7 +147,7 @@ def _program(args, config: Config) -> tuple[Program, ticket.Ticket | None]:
         except HfnError as error:
             raise HfnError(f"{args.program}: {error}") from None
     found = ticket.load(args.ticket) if args.ticket else networks.from_arguments(args)
-    return compile(found, config, batch=args.batch), found
+    return compile(found, config, batch=args.batch, coded=not args.uncoded), found
 
 
 def _images(args, found: ticket.Ticket | None) -> images.Images:

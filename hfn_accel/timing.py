@@ -16,10 +16,6 @@ SETUP_CYCLES = 2
 """A layer's blocks are reset in one clock and started in the next, which asks for the first fill;
 the array then gets its first plane a fill and one clock later."""
 
-RESTART_CYCLES = 2
-"""Tiles begin at least a fill + RESTART_CYCLES clocks apart: a tile's fill is asked for one clock
-after the first plane of the tile before, and is taken one clock before its own first plane."""
-
 BANK_CYCLES = 1
 """From a plane's address to the plane at the array."""
 
@@ -72,8 +68,8 @@ def conv_cycles(fields, rows, columns, units) -> dict:
     taps = f["coats"] * f["kernel_height"] * f["kernel_width"]
     last = period(f, groups)
     single = np.where(in_tiles == 1, 1, 0)
-    row, apart = np.where(f["signs"], 2, 1), FILL_CYCLES + RESTART_CYCLES
-    full, short = rows * row + apart, f["last_rows"] * row + apart
+    row = np.where(f["signs"], 2, 1)
+    full, short = rows * row + FILL_CYCLES, f["last_rows"] * row + FILL_CYCLES
     first = np.where(single, short, full)  # of a strip
     to_short = taps - single  # followers within a strip with last_rows rows, and with R rows
     to_full = taps * in_tiles - 1 - to_short
@@ -89,7 +85,7 @@ def conv_cycles(fields, rows, columns, units) -> dict:
     strip_stalls = (strips - 1) * (within + after) + last_within + last_after
     pixels = ((strips - 1) * f["strip_rows"] + f["last_strip_rows"]) * width
     return {
-        "fill": SETUP_CYCLES + first - RESTART_CYCLES,
+        "fill": SETUP_CYCLES + first,
         "compute": f["out_tiles"] * pixels * ((taps * in_tiles - 1) * in_bits + last),
         "stall": f["out_tiles"] * strip_stalls - last_after,
         "drain": drain_cycles(f, rows, groups),

@@ -35,9 +35,10 @@ class Streamer(wiring.Component):
 
     `start` (with `layer` and `period`, held until `finished`) begins a layer: `go` asks the tile
     filler for the first tile in the same clock. Whenever `filled`, the next tile starts on the
-    following clock; `go` for the tile after it comes one clock after a tile's first plane, when
-    that tile's weights have left the shadow registers. `active` is high in every clock of a tile
-    and `waiting` in every clock without one; `finished` is high in the last clock of the last tile.
+    following clock, and `go` asks for the tile after it in this one: its first row reaches the
+    shadow registers in the clock in which the array swaps them. `active` is high in every clock of
+    a tile and `waiting` in every clock without one; `finished` is high in the last clock of the
+    last tile.
 
     `address` is the source bank's linear read address in units of R lanes, modulo the bank; the
     plane arrives one clock later. `tag` belongs to `address`. A bipolar layer's lanes count -1
@@ -46,8 +47,6 @@ class Streamer(wiring.Component):
     With `pool`, all pixels of output tile t add to partial sum t, which starts from zero only if
     `open`; it is complete with the last strip's last pixel, whether it leaves (`close`) or not.
     """
-
-    GO_DELAY = 1  # clocks from a tile's first plane to the request for the next tile
 
     def __init__(self, config: Config):
         self.config = config
@@ -151,10 +150,8 @@ class Streamer(wiring.Component):
             self.finished.eq(tile_done & final),
         ]
         pending = Signal()  # a fill was asked for and not yet taken
-        again = Signal()
-        m.d.sync += again.eq(opening & active & ~final)
         m.d.comb += [
-            self.go.eq(self.start | again),
+            self.go.eq(self.start | (take & ~next_final)),
             take.eq(self.filled & pending & (waiting | (tile_done & ~final))),
         ]
         with m.If(self.go):

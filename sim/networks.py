@@ -41,6 +41,7 @@ class Case:
     batch: int = 1
     bits: int = 8
     seed: int = 1
+    coded: bool = True
 
 
 CASES = {
@@ -54,6 +55,11 @@ CASES = {
         networks.named("hfn-resnet50", "imagenet"),
         Config(rows=32, columns=32, **_ROOMY, activation_bytes=262144), 45,
     ),
+    # Small maps, 1-bit activations, uncoded masks: the memory bus is the limit.
+    "bus-bound": Case(
+        Architecture.parse("512x4", classes=10, image_size=4),
+        Config(rows=64, columns=64, requantisers=64, **_ROOMY), 3, bits=1, coded=False,
+    ),
 }  # fmt: skip
 HEAD = (f"{'network':24}{'array':>7}{'images':>7}{'cycles':>13}{'estimate':>9}{'utilised':>9}"
         f"{'bytes':>12}{'estimate':>9}{'model':>7}{'golden':>7}{'seconds':>9}")  # fmt: skip
@@ -62,7 +68,7 @@ HEAD = (f"{'network':24}{'array':>7}{'images':>7}{'cycles':>13}{'estimate':>9}{'
 def run(case: Case, progress: bool = True) -> dict:
     """Figures of a case, plain values for JSON; `wrong` lists what is not as it must be."""
     ticket = random_ticket(case.arch, case.seed, bits=case.bits)
-    program = compile(ticket, case.config, batch=case.batch)
+    program = compile(ticket, case.config, batch=case.batch, coded=case.coded)
     pictures = random_images(case.arch, case.images)
     figures = estimate(program, case.config, DEFAULT_LATENCY, case.arch)
     counted = backend.run(program, case.config, pictures, keep=True, latency=DEFAULT_LATENCY,
@@ -88,6 +94,7 @@ def run(case: Case, progress: bool = True) -> dict:
         "bytes_equal": all(moved[name] == value for name, value in counted.bytes.items()),
         "utilisation": figures.utilisation, "body_utilisation": figures.body.utilisation,
         "against_full_array": counted.cycles["total"] / figures.ideal_cycles,
+        "against_full_bus": counted.cycles["total"] / figures.bandwidth_cycles,
         "model_equal": checksums(program, model, case.arch) == found,
         "golden_equal": not off, "checksums": found,
         "seconds": round(counted.seconds, 1), "model_seconds": round(seconds, 1),
@@ -127,7 +134,8 @@ def details(r: dict) -> str:
     """Cycles by cause and bytes by class."""
     causes = ", ".join(f"{k} {v:,}" for k, v in r["cycles_by_cause"].items() if k != "total" and v)
     classes = ", ".join(f"{k} {v:,}" for k, v in r["bytes"].items() if k != "activation" and v)
-    return (f"  {r['against_full_array']:.3f} x the cycles of a full array, stages' bodies at "
+    return (f"  {r['against_full_array']:.3f} x the cycles of a full array, "
+            f"{r['against_full_bus']:.3f} x those of a full bus, stages' bodies at "
             f"{r['body_utilisation']:.1%}; {len(r['checksums']) - 1} maps compared\n"
             f"  cycles: {causes}\n  bytes: {classes}")  # fmt: skip
 

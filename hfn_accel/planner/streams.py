@@ -41,14 +41,14 @@ class RawStreams:
 
 
 class TicketStreams:
-    """Of a ticket: every tensor with the codes of the fewest bits."""
+    """Of a ticket: every tensor with the codes of the fewest bits, or uncoded."""
 
-    def __init__(self, ticket: Ticket, config: Config):
+    def __init__(self, ticket: Ticket, config: Config, coded: bool = True):
         self._ticket, self._config = ticket, config
         self._codes, self._ends = [], []  # per tensor; bits up to the end of each tile
         for tensor in range(len(ticket.masks)):
             parts = self._parts(tensor, slice(None))
-            codes = codec.choose(*parts, config)
+            codes = codec.choose(*parts, config) if coded else (0, 0)
             bits = codec.tile_bits(*parts, *codes, config)
             self._codes.append(codes)
             self._ends.append([0, *np.cumsum(bits).tolist()])

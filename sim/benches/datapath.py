@@ -201,7 +201,7 @@ async def pooled_bands(dut):
 async def no_stall(dut):
     """Tiles that are long enough follow each other without a bubble."""
     bench = await start(dut)
-    pixels = 2 * ROWS + timing.FILL_CYCLES + timing.RESTART_CYCLES
+    pixels = 2 * ROWS + timing.FILL_CYCLES
     layer = Layer(bench.rng, in_width=pixels, kernel_height=1, kernel_width=1, stride_x=1, pad_x=0,
                   bipolar=0, in_bits=1, coats=2, signs=1, in_height=1, strips=2)  # fmt: skip
     assert timing.conv_cycles(layer.fields, ROWS, COLUMNS, UNITS)["stall"] == 0

@@ -7,7 +7,7 @@ import cocotb
 
 from hfn_accel.config import Config
 from hfn_accel.program import Opcode, encode
-from rtl.streamer import Streamer, plane_tag
+from rtl.streamer import plane_tag
 from sim.benches.clocked import Clocked
 from sim.runner import parameters
 
@@ -139,12 +139,12 @@ async def run_layer(bench, layer: Layer, fill):
     go, filled, planes = {0}, [], {}  # clocks; (from, to); clock -> tile's clock
     start, length = 0, 0
     for i, tile in enumerate(tiles):
-        asked = start + Streamer.GO_DELAY if i else 0
+        asked = start - 1 if i else 0  # in the clock in which the tile before was taken
         go.add(asked)
         ready = asked + fill(length)
         filled.append((ready, start))
         start = max(ready + 1, start + length)
-        filled[-1] = ready, start + Streamer.GO_DELAY
+        filled[-1] = ready, start - 1
         length = len(tile)
         planes |= {start + n: plane for n, plane in enumerate(tile)}
     finish = start + length - 1
@@ -193,7 +193,7 @@ async def shortest_fills(dut):
 @cocotb.test()
 async def full_throughput(dut):
     """A fill that is ready in a tile's last clock costs no clock: tiles follow without a bubble."""
-    await check(dut, 6, lambda rng, length: max(3, length - 1 - Streamer.GO_DELAY))
+    await check(dut, 6, lambda rng, length: max(3, length))
 
 
 @cocotb.test()

@@ -286,3 +286,14 @@ def test_command_refuses_a_file_for_a_folder(tmp_path):
         command.main(
             [str(tmp_path / "net.safetensors"), "--out", str(tmp_path / "net.safetensors")]
         )
+
+
+def test_uncoded_streams_hold_the_same_masks():
+    config = CONFIG.replace(columns=8)
+    ticket = make()
+    coded, raw = compile(ticket, config), compile(ticket, config, coded=False)
+    assert any(f["code"] for f in convs(coded)) and not any(f["code"] for f in convs(raw))
+    pictures = random_images(np.random.default_rng(3), ARCH, 2)
+    one, two = (execute(p, config, pictures) for p in (coded, raw))
+    assert (one.logits == two.logits).all()
+    assert one.bytes["mask"] < two.bytes["mask"]

@@ -176,3 +176,12 @@ def test_baselines(seed):
     assert rows["masks, unfolded"].stored == other[OURS].stored
     assert rows["masks, refetched"].moved == unfolded["mask"]
     assert rows["masks, refetched"].stored == rows[OURS].stored <= rows[OURS].moved
+
+
+def test_a_network_that_the_bus_limits_keeps_it_busy():
+    """Small maps, 1-bit activations: masks arrive at a beat a clock, 5 % lost at most."""
+    arch = Architecture.parse("512x4", classes=10, image_size=4)
+    config = Config(rows=64, columns=64, requantisers=64, mask_bytes=131072)
+    found = estimate_network(arch, [1] * (len(arch.layers) - 1), config, 16)
+    assert found.ideal_cycles < found.bandwidth_cycles
+    assert found.total_cycles <= 1.05 * found.bandwidth_cycles

@@ -54,7 +54,7 @@ def walk(f: dict, config: Config) -> dict[Cause, int]:
                     tiles.append((stream, a_row * (f["last_rows"] if end else config.rows)))
     stall = 0
     for (stream, _), (_, fill) in zip(tiles, tiles[1:], strict=False):
-        stall += max(0, fill + timing.FILL_CYCLES + timing.RESTART_CYCLES - stream)
+        stall += max(0, fill + timing.FILL_CYCLES - stream)
     fill = timing.SETUP_CYCLES + tiles[0][1] + timing.FILL_CYCLES
     return {Cause.FILL: fill, Cause.COMPUTE: sum(s for s, _ in tiles), Cause.STALL: stall}
 
