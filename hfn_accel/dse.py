@@ -1,4 +1,4 @@
-"""`python -m hfn_accel.dse`: every combination of the given values, in closed form.
+"""`python -m hfn_accel.dse`: every combination of the given values, without simulation.
 
 Writes `points.csv` (a row a point; points that the network does not fit are kept, with the
 reason), `pareto.png` (cycles against area) and `traffic.png` (bytes by class against the
