@@ -101,8 +101,37 @@ class Conv:
         return self.weights * (1 if self.classifier else self.out_size**2)
 
 
+class Layers:
+    """What follows from `layers`, the executed convolutions in order."""
+
+    layers: tuple[Conv, ...]
+
+    @cached_property
+    def tensors(self) -> tuple[Conv, ...]:
+        """The first execution of each weight tensor; index = tensor number."""
+        first = {}
+        for layer in self.layers:
+            first.setdefault(layer.tensor, layer)
+        return tuple(first[t] for t in sorted(first))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Architecture:
+class Graph(Layers):
+    """Any network of supported convolutions, such as one that was imported: used for planning and
+    estimates as an `Architecture` is. The stem is its first layer, the classifier its last."""
+
+    name: str
+    layers: tuple[Conv, ...]
+    classes: int
+    in_channels: int
+    image_size: int
+
+    def __str__(self):
+        return self.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Architecture(Layers):
     """Shape of a folded residual network; hashable, comparable, written as one short string.
 
     `stem`: "cifar" is a 3x3 convolution, "imagenet" a 7x7 of stride 2 with max pooling behind it.
@@ -164,14 +193,6 @@ class Architecture:
     def layers(self) -> tuple[Conv, ...]:
         """The executed convolutions in order; the stem is first, the classifier last."""
         return tuple(_layers(self))
-
-    @cached_property
-    def tensors(self) -> tuple[Conv, ...]:
-        """The first execution of each weight tensor; index = tensor number."""
-        first = {}
-        for layer in self.layers:
-            first.setdefault(layer.tensor, layer)
-        return tuple(first[t] for t in sorted(first))
 
 
 def _layers(arch: Architecture):
