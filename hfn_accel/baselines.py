@@ -36,7 +36,7 @@ class Baseline:
 def baselines(arch: Architecture, streams, estimate: Estimate) -> dict[str, Baseline]:
     """By name, in the order of `NAMES`.
 
-    streams: sizes of the mask streams, as of `planner.plan`; `estimate` is the network's own.
+    streams: sizes of the mask streams, as of `engine.plan`; `estimate` is the network's own.
     """
     bus, columns = estimate.config.bus_bytes, estimate.config.columns
     sizes = [streams.beats(c.tensor, 0, -(-c.cout // columns)) * bus for c in arch.tensors]

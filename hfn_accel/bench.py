@@ -147,9 +147,7 @@ def _enumerative(p: float) -> tuple[float, float]:
 
 def _huffman(p: float) -> tuple[float, float]:
     """The best of the tables for bytes, or raw."""
-    ones = np.bitwise_count(np.arange(256, dtype=np.uint8)).astype(int)
-    chances = p**ones * (1 - p) ** (8 - ones)
-    return min([1.0, *(float(chances @ t.codes[0]) / 8 for t in huffman.TABLES.values())]), 8
+    return min(1.0, *(table.mean_bits(p) / 8 for table in huffman.TABLES.values())), 8
 
 
 def print_codec(result: dict):

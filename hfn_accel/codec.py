@@ -15,33 +15,12 @@ from .modes import Mode
 from .program import Signs
 from .units import DEPOSIT, EXTRACT, ONES, UNIT, to_rows, to_units, unit_bits
 
-CODED_CYCLES = 4
-"""Clocks of a coded stream beyond the memory's latency and one a unit of a plane: one in which the
-DMA asks, one each for the first beat to arrive, for its first bits, and for the last write."""
-
-PLAIN_CYCLES = 2
-"""Clocks of a plain stream beyond latency and one a beat: one to ask, one for the last write."""
-
 _BLOCK = 1 << 20  # bit positions looked at in one go
 
 
 def is_plain(mode: Mode, code: int) -> bool:
     """Whether the stream is the plane as it lies in the mask buffer."""
     return mode.planes == 1 and not mode.frozen and code == 0
-
-
-def decode_cycles(units, planes):
-    """Clocks in which `MaskDecoder` is at a coded stream, less the memory's latency (arrays too).
-
-    `decode_cycles(...) + latency` pass from `start`, of decoder and DMA, to the first clock with
-    `busy` low. units: of one plane, out_tiles * fan_in * C / unit.
-    """
-    return units * planes + CODED_CYCLES
-
-
-def plain_cycles(beats):
-    """The same of a plain stream of `beats` bus beats (arrays too)."""
-    return beats + PLAIN_CYCLES
 
 
 def stream_beats(bits, config: Config):

@@ -1,6 +1,6 @@
 """From a ticket and a configuration to a program image.
 
-`planner` says what lies and happens where. Here the descriptors get their LFSR states, the image
+`engine` says what lies and happens where. Here the descriptors get their LFSR states, the image
 gets its masks and parameters, and it is proved that no accumulator overflows.
 """
 
@@ -11,9 +11,10 @@ import numpy as np
 from . import sequence
 from .arithmetic import signed_bits
 from .config import Config
+from .engine.plan import Plan, plan
 from .errors import exceeded
-from .planner import Plan, TicketStreams, plan
 from .program import DESCRIPTOR_BYTES, Opcode, Program, encode, pack_parameters
+from .streams import TicketStreams
 from .ticket import Ticket
 
 

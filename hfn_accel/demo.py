@@ -6,15 +6,15 @@ compares both and the estimate, and plots where cycles and bytes go.
 
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
-from . import cli, dse, estimate, gen, images, plots, rooms, ticket
+from . import cli, design_report, dse, gen, images, plots, rooms, ticket
 from .compiler import compile
 from .errors import HfnError
 from .estimator import DEFAULT_LATENCY
 from .functional import execute
+from .workload import Workload
 
 TICKET, SAMPLE = "cifar10-32x1-64x2f-128x3f", "cifar10-sample"
 
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None):
 
     step(f"{len(some)} of them on the RTL (Verilator)")
     backend = rooms.load("sim.backend", "sim")
-    report = estimate.report(found, config)
+    report = design_report.report(Workload.of_ticket(found, str(TICKET)), config)
     counted = backend.run(program, config, some.images, keep=True, latency=DEFAULT_LATENCY,
                           progress=report["cycles"] if sys.stderr.isatty() else 0)  # fmt: skip
     show(some, counted.logits, len(some))
@@ -64,11 +64,12 @@ def main(argv: list[str] | None = None):
           if same["cycles by cause"] else "estimate and RTL differ")  # fmt: skip
 
     step("Where cycles and bytes go")
-    print(estimate.text(report))
-    table = dse.sweep(found, dse.parse_axes(SimpleNamespace(**dse.DEFAULTS), found))
-    plots.save(plots.pareto_plot(table), folder / "pareto.png")
-    for path in (*plots.save_all(report, folder), folder / "pareto.png"):
+    print(design_report.text(report))
+    for path in plots.save_all(report, folder):
         print(path)
+
+    step("Other designs")
+    dse.main(["--ticket", str(TICKET), "--out", str(folder / "dse"), "--restart", "--workers", "1"])
     if not all(same.values()):
         raise HfnError("RTL, functional simulator and estimate differ (see above)")
 

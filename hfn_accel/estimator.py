@@ -1,9 +1,9 @@
-"""Cycles by cause and bytes by class, in closed form.
+"""Cycles by cause, bytes by class and activity of a run, in closed form.
 
 The figures equal the RTL's counters on the deterministic memory model, whose read data begin
-`latency` clocks after the address. No clock, tile or pixel is simulated: the duration of every job
-of every descriptor follows from its fields (`hfn_accel.timing`), as arrays over the descriptors,
-and `hfn_accel.schedule` says what waits for what. docs/estimator.md derives the formulas.
+`latency` clocks after the address. No clock, tile or pixel is simulated: `hfn_accel.engine` says
+how long every job of every descriptor takes, what waits for what, and what is moved and done.
+docs/estimator.md derives the formulas.
 """
 
 from dataclasses import dataclass
@@ -11,41 +11,81 @@ from dataclasses import dataclass
 import numpy as np
 
 from .config import Config
+from .engine import figures, lower, records
+from .engine.durations import durations
+from .engine.messages import error, step_names
+from .engine.plan import Plan
+from .engine.records import FITS, Design, Network
+from .engine.sweep import plan
+from .engine.timeline import descriptor_cycles, timeline
 from .errors import HfnError
-from .images import LOGIT_BYTES, PIXEL_BYTES
-from .jobs import jobs
 from .network import Architecture
-from .planner import Plan, plan
-from .planner.streams import RawStreams
-from .program import DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program, Signs
+from .program import Opcode, Program
 from .registers import Cause
-from .schedule import descriptor_cycles, schedule
+from .streams import RawStreams, Streams
 
 CAUSES = tuple(c.name.lower() for c in Cause if c != Cause.IDLE)
 CLASSES = ("descriptor", "mask", "parameter", "activation_read", "activation_write", "weight")
+ACTIVITY = (
+    "array_planes", "tile_rows", "mask_read_rows", "psum_updates", "requantised", "parameter_reads",
+    "residual_words", "pool_words", "bank_write_words", "load_beats", "store_beats",
+    "mask_write_beats",
+)  # fmt: skip
+"""What the RTL does, see `engine.figures.FIGURE`."""
+OCCUPANCY = ("bank_used_bytes", "mask_used_bytes", "psum_used_pixels", "parameter_used_channels",
+             "result_used_words")  # fmt: skip
+"""What a program uses of one activation bank and of the other buffers."""
 DEFAULT_LATENCY, MAX_LATENCY = 16, 512  # clocks
+MAX_BATCH = (1 << 16) - 1  # what BEGIN's field holds
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run, or a part of it, takes: one entry a descriptor in every array and tuple.
+    """What a run, or a part of it, takes.
 
     names: the layer that a descriptor belongs to: BEGIN and END to themselves, IMAGE and LOAD to
-    the layer behind them, STORE to the one before. cycles[cause]: clocks of the executor.
-    bytes[class]: on the memory bus. macs: multiply-accumulates; work: bit-operations of the array
-    that they need, macs * in_bits * coats (each coat is a ternary pass of its own).
+    the layer behind them, STORE to the one before. clocks: int64 (descriptors, causes), of the
+    executor, indexed by `Cause`. figures: table of `engine.figures.FIGURE`, a row a descriptor.
     """
 
     config: Config
     names: tuple[str, ...]
-    cycles: dict[str, np.ndarray]
-    bytes: dict[str, np.ndarray]
-    macs: np.ndarray
-    work: np.ndarray
+    clocks: np.ndarray
+    figures: np.recarray
+
+    @property
+    def cycles(self) -> dict[str, np.ndarray]:
+        """By cause, clocks of every descriptor."""
+        return {cause: self.clocks[:, Cause[cause.upper()]] for cause in CAUSES}
+
+    @property
+    def bytes(self) -> dict[str, np.ndarray]:
+        """By class, bytes of every descriptor on the memory bus."""
+        return {name: self.figures[f"{name}_moved_bytes"] for name in CLASSES}
+
+    @property
+    def activity(self) -> dict[str, np.ndarray]:
+        """By name of ACTIVITY, counts of every descriptor."""
+        return {name: self.figures[name] for name in ACTIVITY}
+
+    @property
+    def macs(self) -> np.ndarray:
+        """Multiply-accumulates of every descriptor."""
+        return self.figures.macs
+
+    @property
+    def work(self) -> np.ndarray:
+        """Bit-operations of the array that they need, macs * in_bits * coats."""
+        return self.figures.work
+
+    @property
+    def occupancy(self) -> dict[str, int]:
+        """By name of OCCUPANCY: what BEGIN asks for, so zeros in a part without it."""
+        return {name: int(self.figures[name].sum()) for name in OCCUPANCY}
 
     @property
     def total_cycles(self) -> int:
-        return int(sum(value.sum() for value in self.cycles.values()))
+        return int(self.clocks.sum())
 
     @property
     def cycles_by_cause(self) -> dict[str, int]:
@@ -87,14 +127,8 @@ class Estimate:
     def part(self, where) -> "Estimate":
         """The descriptors for which `where` (one bool each) is true."""
         where = np.asarray(where, bool)
-        return Estimate(
-            config=self.config,
-            names=tuple(name for name, here in zip(self.names, where, strict=True) if here),
-            cycles={cause: value[where] for cause, value in self.cycles.items()},
-            bytes={name: value[where] for name, value in self.bytes.items()},
-            macs=self.macs[where],
-            work=self.work[where],
-        )
+        names = tuple(name for name, here in zip(self.names, where, strict=True) if here)
+        return Estimate(self.config, names, self.clocks[where], self.figures[where])
 
     def parts(self, labels) -> dict[str, "Estimate"]:
         """By label (one a descriptor), in order of first appearance."""
@@ -117,8 +151,9 @@ def estimate(
     With `arch`, layers have its names; else numbers.
     """
     program.check(config)
-    origins = program.origins or len(program.descriptors) * (None,)
-    return _estimate(program.descriptors, origins, config, latency, arch)
+    descriptors = program.descriptors
+    origins = program.origins or len(descriptors) * (None,)
+    return _described(descriptors, origins, config, latency, arch)
 
 
 def estimate_plan(
@@ -126,53 +161,62 @@ def estimate_plan(
 ) -> Estimate:
     """The same of a plan, without compiling it."""
     descriptors = [(item.opcode, item.fields) for item in planned.items]
-    origins = [item.origin for item in planned.items]
-    return _estimate(descriptors, origins, config, latency, arch)
+    return _described(descriptors, [i.origin for i in planned.items], config, latency, arch)
 
 
 def estimate_network(
-    arch: Architecture, bits, config: Config, latency: int, batch: int = 1, streams=None
-) -> Estimate:
+    arch: Architecture, bits, config: Config, latency: int, batch: int = 1,
+    streams: Streams | None = None,
+) -> Estimate:  # fmt: skip
     """The same of a network: a run of `batch` images.
 
     bits: activation bits of every executed layer's output but the classifier's; streams: sizes
-    of the mask streams (`planner.plan`), raw ones if not given. Raises HfnError, naming layer and
-    limit, if the network does not fit.
+    of the mask streams, raw ones if not given. Raises HfnError, naming layer and limit, if the
+    network does not fit.
     """
+    return estimate_lowered(_network(arch, bits, config, streams), arch, config, latency, batch)
+
+
+def estimate_lowered(
+    network: Network, arch, config: Config, latency: int, batch: int = 1
+) -> Estimate:
+    """The same of the engine's tables; `arch`: what has `layers` with the names of the steps."""
+    design = Design.of(config, check_latency(latency), batch)
+    jobs, _, refusal = plan(network, design)
+    if refusal.reason != FITS:
+        raise error(refusal, arch)
+    names = step_names(arch)
+    names = ["begin", *(names[step] for step in jobs["step"][1:-1].tolist()), "end"]
+    return _estimate(jobs, names, config, latency)
+
+
+def compulsory_bytes(
+    arch: Architecture, config: Config, batch: int = 1, streams: Streams | None = None
+) -> int:
+    """The least that a run of `batch` images moves, descriptors apart: every tensor's mask stream
+    once, every executed layer's parameters once, the images and their logits."""
+    network = _network(arch, [1] * (len(arch.layers) - 1), config, streams)
+    return figures.compulsory_bytes(network, Design.of(config, DEFAULT_LATENCY, batch))
+
+
+def _network(arch: Architecture, bits, config: Config, streams: Streams | None) -> Network:
+    """The network as tables; parameters as of `estimate_network`."""
     streams = streams or RawStreams(arch, config)
-    planned = plan(arch, bits, config, streams=streams, batch=batch)
-    return estimate_plan(planned, config, latency, arch)
+    return Network(*lower.lower(arch, bits), *lower.tensor_table(streams, arch.tensors, config))
 
 
-class _Columns(dict):
-    """Field name -> int64 (descriptors,), 0 where a descriptor has no such field."""
-
-    def __init__(self, fields: list[dict[str, int]]):
-        super().__init__()
-        self._fields = fields
-
-    def __missing__(self, name: str) -> np.ndarray:
-        self[name] = np.array([fields.get(name, 0) for fields in self._fields], np.int64)
-        return self[name]
-
-
-def _estimate(descriptors, origins, config: Config, latency: int, arch) -> Estimate:
+def _described(descriptors, origins, config: Config, latency: int, arch) -> Estimate:
     check_latency(latency)
-    opcode = np.array([int(code) for code, _ in descriptors])
-    f = _Columns([fields for _, fields in descriptors])
-    timeline = schedule(jobs(opcode, f, config, latency), descriptor_cycles(config, latency))
-    moved = _bytes(opcode, f, config)
-    rows = (f["strips"] - 1) * f["strip_rows"] + f["last_strip_rows"]
-    pixels = np.where(f["pool"], f["close"], rows * f["out_width"])
-    macs = (opcode == Opcode.CONV) * f["fan_in"] * f["out_channels"] * pixels
-    return Estimate(
-        config=config,
-        names=_names(opcode, origins, arch),
-        cycles={cause.name.lower(): np.array(clocks) for cause, clocks in timeline.spent.items()},
-        bytes=moved,
-        macs=macs,
-        work=macs * f["in_bits"] * f["coats"],
-    )
+    jobs = records.jobs(descriptors)
+    return _estimate(jobs, _names(jobs["opcode"], origins, arch), config, latency)
+
+
+def _estimate(jobs: np.ndarray, names, config: Config, latency: int) -> Estimate:
+    """`jobs`: a table of JOB."""
+    design = Design.of(config, latency)
+    spent = timeline(jobs, durations(jobs, design), descriptor_cycles(design))[0]
+    each = figures.figures(jobs, design).view(np.recarray)
+    return Estimate(config, tuple(names), spent, each)
 
 
 def _names(opcode, origins, arch: Architecture | None) -> tuple[str, ...]:
@@ -193,25 +237,3 @@ def _names(opcode, origins, arch: Architecture | None) -> tuple[str, ...]:
     owner = np.where(into, executed[np.minimum(behind, len(executed) - 1)], index)
     owner = np.where(opcode == Opcode.STORE, executed[np.maximum(behind - 1, 0)], owner)
     return tuple(name(i) for i in owner.tolist())
-
-
-def _bytes(opcode, f: dict[str, np.ndarray], config: Config) -> dict[str, np.ndarray]:
-    """Per descriptor, by class. Reads move whole beats."""
-
-    def beats(size):
-        return -(-size // config.bus_bytes) * config.bus_bytes
-
-    conv, image = opcode == Opcode.CONV, opcode == Opcode.IMAGE
-    stream = f["fetch_mask"] * f["mask_beats"] * config.bus_bytes
-    explicit = conv & (f["signs"] == Signs.EXPLICIT)
-    moved = f["groups"] * f["beats"] * config.bus_bytes  # of a LOAD or a STORE
-    return {
-        "descriptor": np.full(opcode.shape, DESCRIPTOR_BYTES),
-        "mask": np.where(explicit, 0, stream),
-        "parameter": f["fetch_parameters"] * beats(f["out_channels"] * PARAMETER_BYTES),
-        "activation_read": image * beats(f["rows"] * f["width"] * PIXEL_BYTES)
-        + (opcode == Opcode.LOAD) * moved,
-        "activation_write": f["raw"] * f["close"] * f["out_channels"] * LOGIT_BYTES
-        + (opcode == Opcode.STORE) * moved,
-        "weight": np.where(explicit, stream, 0),
-    }

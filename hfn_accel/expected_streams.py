@@ -8,8 +8,6 @@ for are as good as independent (docs/codec.md): what differs is the density from
 import math
 from functools import lru_cache
 
-import numpy as np
-
 from . import codec
 from .config import Config
 from .huffman import TABLES
@@ -17,11 +15,11 @@ from .modes import FROZEN_PARTS, Mode
 from .network import Conv
 from .program import Signs
 from .random_ticket import EXCEPTIONS
-from .units import ONES, UNIT, unit_bits
+from .units import UNIT, unit_bits
 
 
 class ExpectedStreams:
-    """`planner.streams.Streams` of tensors of one density each; sizes are rounded up to bits.
+    """`streams.Streams` of tensors of one density each; sizes are rounded up to bits.
 
     tensors: as `Architecture.tensors`; modes: one each. density: fraction of weights in the first
     coat; of N coats, coat i has (N + 1 - i) / N of it, as in `random_ticket`. coded: whether planes
@@ -109,6 +107,4 @@ def _rate(channels: int, mode: Mode, codes, columns: int, density: float) -> flo
 @lru_cache(maxsize=4096)
 def _plane(table: int, density: float, real: int) -> float:
     """Expected bits of a coded unit of which the first `real` bits may be 1."""
-    byte = np.arange(1 << real)
-    chances = density ** ONES[byte] * (1 - density) ** (real - ONES[byte])
-    return float(chances @ TABLES[table].codes[0][byte])
+    return TABLES[table].mean_bits(density, real)

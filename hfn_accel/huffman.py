@@ -80,6 +80,13 @@ class Table:
         places = (first_highest >> (MAX_LENGTH - lengths)) + np.array(self.offsets)[lengths]
         return lengths.astype(np.uint8), np.array(ORDER, np.uint8)[places % 256]
 
+    def mean_bits(self, density: float, places: int = 8) -> float:
+        """Expected length of the code of a byte of which the first `places` bits are 1 with that
+        probability, independently, and the others 0."""
+        byte = np.arange(1 << places)
+        ones = np.bitwise_count(byte).astype(int)
+        return float((density**ones * (1 - density) ** (places - ones)) @ self.codes[0][byte])
+
     @cached_property
     def codes(self) -> tuple[np.ndarray, np.ndarray]:
         """(lengths, codes) by byte, uint8 and uint16: a code's first bit is its lowest."""

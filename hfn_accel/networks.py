@@ -56,19 +56,28 @@ def add_arguments(p: argparse.ArgumentParser):
                    help="of --network: bits of every activation (default 8)")  # fmt: skip
 
 
+def axes(args: argparse.Namespace) -> dict:
+    """What `--network` and its arguments say, but for the seed, as axes of `workload.resolve`.
+    Raises HfnError."""
+    for name in ("network", "dataset"):
+        if getattr(args, name) is None:
+            raise HfnError(f"--network and --dataset belong together: --{name} is missing")
+    given = {"network": args.network, "dataset": args.dataset}
+    if args.density is not None:
+        given["density"] = _number(float, "--density", args.density)
+    if args.activation_bits is not None:
+        given["activation_bits"] = _number(int, "--activation-bits", args.activation_bits)
+    return given
+
+
 def from_arguments(args: argparse.Namespace) -> Ticket:
     """The random ticket that `--network` and its arguments ask for. Raises HfnError."""
-    for name in ("network", "dataset", "random_ticket"):
-        if getattr(args, name) is None:
-            raise HfnError(f"--network, --dataset and --random-ticket belong together: "
-                           f"--{name.replace('_', '-')} is missing")  # fmt: skip
+    given = axes(args)
+    if args.random_ticket is None:
+        raise HfnError("--network needs --random-ticket: a seed for weights and masks")
     seed = _number(int, "--random-ticket", args.random_ticket)
-    options = {}
-    if args.density is not None:
-        options["density"] = _number(float, "--density", args.density)
-    if args.activation_bits is not None:
-        options["bits"] = _number(int, "--activation-bits", args.activation_bits)
-    return random_ticket(named(args.network, args.dataset), seed, **options)
+    arch = named(given["network"], given["dataset"])
+    return random_ticket(arch, seed, given.get("density", 0.3), given.get("activation_bits", 8))
 
 
 def _number(kind, option: str, text: str):

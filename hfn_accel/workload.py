@@ -6,18 +6,20 @@ from functools import cached_property
 from .compiler import check_accumulators
 from .config import Config
 from .errors import HfnError
+from .estimator import DEFAULT_LATENCY, Estimate, estimate_network
 from .expected_streams import ExpectedStreams
-from .modes import FROZEN_PARTS, Mode
-from .network import Architecture
+from .modes import FROZEN_PARTS, PLAIN, Mode
+from .network import Architecture, Graph
 from .networks import named
-from .planner.streams import Streams, TicketStreams
 from .program import Signs
+from .streams import Streams, TicketStreams
 from .ticket import Ticket, load
 
+DENSITY = 0.3  # of the published tickets
 OWN = "own"  # activation bits, and folding, as the ticket or the published network has them
 AXES = {
     "ticket": None, "network": None, "dataset": "cifar100", "folding": OWN, "coats": 1,
-    "pruned": 0, "locked": 0, "signs": "sequence", "density": 0.3, "activation_bits": OWN,
+    "pruned": 0, "locked": 0, "signs": "sequence", "density": DENSITY, "activation_bits": OWN,
 }  # fmt: skip
 """The axes that say a workload, and their defaults."""
 OWN_BITS = 8  # activation bits of a network without a ticket
@@ -33,7 +35,7 @@ class Workload:
     """
 
     name: str
-    arch: Architecture
+    arch: Architecture | Graph
     bits: tuple[int, ...]
     bipolar: tuple[bool, ...]
     modes: tuple[Mode, ...]
@@ -51,6 +53,13 @@ class Workload:
         return cls(name or str(ticket.arch), ticket.arch, tuple(n.bits for n in norms),
                    tuple(n.bipolar for n in norms), ticket.modes, ticket.density, ticket,
                    accuracy)  # fmt: skip
+
+    @classmethod
+    def of_graph(cls, graph: Graph, density: float = DENSITY) -> "Workload":
+        """An imported network, with plain masks of that density."""
+        count = len(graph.layers) - 1
+        return cls(graph.name, graph, (OWN_BITS,) * count, (False,) * count,
+                   (PLAIN,) * len(graph.tensors), density)  # fmt: skip
 
     def with_bits(self, bits: int) -> "Workload":
         """Other activation bits: another network, whose accuracy nobody knows."""
@@ -72,6 +81,13 @@ class Workload:
         if self.ticket is not None:
             return TicketStreams(self.ticket, config, coded)
         return ExpectedStreams(self.arch.tensors, self.modes, config, self.density, coded)
+
+    def estimate(self, config: Config, latency: int = DEFAULT_LATENCY, batch: int = 1,
+                 coded: bool = True) -> Estimate:  # fmt: skip
+        """A run of `batch` images. Raises HfnError, naming layer and limit, if the network does not
+        fit. Whether accumulators could overflow is another question: `check`."""
+        streams = self.streams(config, coded)
+        return estimate_network(self.arch, self.bits, config, latency, batch, streams)
 
     @cached_property
     def parameters(self) -> int:

@@ -30,7 +30,7 @@ class Executor(wiring.Component):
     CONVs and POOLs that are complete, from `clear` on. `busy` is high, and `cause` not 0, from the
     clock after `taken` to the descriptor's last, inclusive. `failed`, one clock, with `error_code`:
     the bus refused the logits, or the storer is idle and what is held for never comes. Its clocks
-    are those of `hfn_accel.schedule`.
+    are those of `hfn_accel.engine.timeline`.
     """
 
     def __init__(self, config: Config):

@@ -19,7 +19,7 @@ class Fetcher(wiring.Component):
     `start` (while not busy) begins the program at `program_address`; `busy` is high from the clock
     after it until `done` (END was executed) or until something is wrong (`failed`, one clock, with
     `error_code`). `index` counts descriptors modulo 2^16; `cause` says what the present clock is
-    spent on (0: idle). Its clocks are those of `hfn_accel.schedule`.
+    spent on (0: idle). Its clocks are those of `hfn_accel.engine.timeline`.
 
     A descriptor is checked (`descriptor.faults`), waits until `executed` and `stored` have
     reached its numbers (modulo 2^16: a count counts as reached for 2^15 more; an error if `quiet`

@@ -57,8 +57,8 @@ class ImageLoader(wiring.Component):
     nothing needs are skipped, one a clock.
 
     A beat is accepted in the clock in which the last pixel of the one before enters, without a
-    bubble: a whole image takes `timing.load_cycles` clocks. `abort` leaves the rest out: idle on
-    the next clock (after a bus error the missing beats never come).
+    bubble: a whole image takes `durations.image_cycles` clocks. `abort` leaves the rest out: idle
+    on the next clock (after a bus error the missing beats never come).
     """
 
     def __init__(self, config: Config):

@@ -34,8 +34,8 @@ class MaskDecoder(wiring.Component):
     taken a beat a clock. A coded one passes through a beat and a window of WINDOW bits, which give
     a unit of one plane a clock, without a gap if a beat comes whenever `i_ready` is high. With the
     first beat latency + 1 clocks after `start`, `busy` is low for the first time
-    `codec.decode_cycles(units, planes) + latency` (`codec.plain_cycles(beats) + latency`) clocks
-    after `start`.
+    `durations.decode_cycles(units, planes, latency)` (`durations.plain_cycles(beats, latency)`)
+    clocks after `start`.
 
     Writes: `w_en`, `w_addr` in units, `w_data`; `w_wide` for a whole beat, else the lowest bits
     are a unit. They come LATENCY clocks behind the beat or the decoded bits. Where is written

@@ -53,7 +53,7 @@ class MaxPool(wiring.Component):
 
     `start` with `layer`, the POOL descriptor, held until `done`. From the next clock on a plane is
     read every clock: for each granule of C channels, output row and column, tap (ky, kx), plane,
-    most significant first. `done` is high in the clock of the last write, `timing.pool_cycles`
+    most significant first. `done` is high in the clock of the last write, `durations.pool_cycles`
     clocks from that of `start`, both included.
 
     `source_address` is a linear bank address in units of C lanes, modulo the bank; `source_data`

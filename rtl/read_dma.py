@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config
-from hfn_accel.schedule import OUTSTANDING
+from hfn_accel.timing import OUTSTANDING
 
 from . import axi
 from .burst import BurstSplitter
@@ -22,9 +22,10 @@ class ReadDma(wiring.Component):
     Bursts never cross a multiple of `config.burst_bytes`. The first address goes out on the clock
     after `start`, and one more every clock until OUTSTANDING are in flight; then one on the clock
     after each burst's last beat. Where ARREADY and `o_ready` are always high, a burst's first beat
-    comes L clocks after its address, and L is at most `schedule.LONGEST_LATENCY` + 1, the beats of
-    OUTSTANDING - 1 full bursts, data flow without a gap: `schedule.read_cycles` clocks from `start`
-    to the first with `busy` low. With a slower consumer, the clocks in which a beat waits add.
+    comes L clocks after its address, and L is at most `timing.LONGEST_LATENCY` + 1, the beats of
+    OUTSTANDING - 1 full bursts, data flow without a gap: `durations.read_cycles` clocks from
+    `start` to the first with `busy` low. With a slower consumer, the clocks in which a beat waits
+    add.
 
     Errors: `error` keeps the first bad beat's cause until the next `start`: RRESP SLVERR (2) or
     DECERR (3), or 1 for a breach of protocol (RLAST early or missing, EXOKAY). From that beat on

@@ -15,7 +15,7 @@ class Storer(wiring.Component):
 
     `start` (a pulse while not busy) takes `transfer` and its number, which `index` shows. `busy` is
     high from the clock after it to the clock in which the last transfer is seen to have ended,
-    inclusive: `schedule.store_cycles`. `stored` counts STOREs that are complete, from `clear` on.
+    inclusive: `durations.store_cycles`. `stored` counts STOREs that are complete, from `clear` on.
     `failed`, one clock, with `error_code`: the bus refused a beat; the rest is left out.
 
     `bank` and `place` (in bus beats) address a bank; its data, a clock later, are the beats of the

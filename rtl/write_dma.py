@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config
-from hfn_accel.schedule import OUTSTANDING
+from hfn_accel.timing import OUTSTANDING
 
 from . import axi
 from .burst import BurstSplitter
@@ -23,8 +23,8 @@ class WriteDma(wiring.Component):
     after `start`, and one more every clock until OUTSTANDING are without a response; then one on
     the clock after each response. A burst's data go out from the clock after its address on. Where
     AWREADY, WREADY and `i_valid` are always high, a response comes L >= 1 clocks after a burst's
-    last beat, and L is at most `schedule.LONGEST_LATENCY`, data flow without a gap:
-    `schedule.write_cycles` clocks from `start` to the first with `busy` low.
+    last beat, and L is at most `timing.LONGEST_LATENCY`, data flow without a gap:
+    `durations.write_cycles` clocks from `start` to the first with `busy` low.
 
     Errors: `error` keeps the first bad response until the next `start`: BRESP SLVERR (2) or DECERR
     (3); EXOKAY, which nobody asked for, counts as SLVERR. No further burst is issued, those in

@@ -1,4 +1,4 @@
-"""Bench of `Control`: programs against `hfn_accel.schedule`, clock for clock; errors and resets."""
+"""Bench of `Control`: programs against `engine.timeline`, clock for clock; errors and resets."""
 
 from collections import Counter
 

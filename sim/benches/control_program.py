@@ -3,18 +3,14 @@
 from dataclasses import dataclass, field
 from random import Random
 
+import numpy as np
+
 from hfn_accel.config import Config
+from hfn_accel.engine.durations import durations, read_cycles
+from hfn_accel.engine.records import Design, jobs
 from hfn_accel.program import DESCRIPTOR_BYTES, Opcode, encode, shape_fields
 from hfn_accel.registers import Cause
-from hfn_accel.schedule import (
-    PHASE_CYCLES,
-    Job,
-    load_cycles,
-    read_cycles,
-    result_cycles,
-    store_cycles,
-    tokens,
-)
+from hfn_accel.timing import PHASE_CYCLES
 
 BASE, INPUT, WORKSPACE, OUTPUT, SIZE = 0x1000, 0x8000, 0x10000, 0x20000, 0x21000
 STORED = 0x8000
@@ -41,35 +37,26 @@ class Step:
     tail: int = 2
     byte: int | None = None
 
-    def job(self, config: Config, latency: int) -> Job:
-        f, fetch, execute, write = self.fields, {}, {}, 0
+    def durations(self, design: Design) -> np.ndarray:
+        """As `durations`, but for the blocks around, which take what the step says."""
+        f = self.fields
+        (clocks,) = durations(jobs([(self.opcode, f)]), design)
 
-        def phase(count, busy=0):
-            return max(read_cycles(count, latency), busy + 1) + PHASE_CYCLES
+        def phase(count):
+            return max(read_cycles(count, design.latency), self.busy + 1) + PHASE_CYCLES
 
         if self.opcode == Opcode.IMAGE:
-            count = beats(4 * f["width"] * f["rows"], config)
-            fetch[Cause.LOAD] = phase(count, self.busy)
-        if self.opcode == Opcode.LOAD:
-            fetch[Cause.LOAD] = load_cycles(f["groups"], f["beats"], latency)
-        if self.opcode == Opcode.STORE:
-            write = store_cycles(f["groups"], f["beats"], latency)
+            clocks[Cause.LOAD] = phase(-(-4 * f["width"] * f["rows"] // design.bus_bytes))
         if self.opcode == Opcode.POOL:
-            execute[Cause.POOL] = self.tail
+            clocks[Cause.POOL] = self.tail
         if self.opcode == Opcode.CONV:
-            if f["fetch_parameters"]:
-                fetch[Cause.PARAMETER] = phase(beats(8 * f["out_channels"], config))
             if f["fetch_mask"]:
-                fetch[Cause.MASK] = phase(f["mask_beats"], self.busy)
-            execute = {
-                Cause.FILL: 2 + self.tiles[0][0],
-                Cause.COMPUTE: sum(clocks for _, clocks in self.tiles),
-                Cause.STALL: sum(pause for pause, _ in self.tiles[1:]),
-                Cause.DRAIN: self.tail,
-            }
-            if f["raw"] and f["close"]:
-                write = result_cycles(beats(4 * f["out_channels"], config), latency)
-        return Job(self.opcode, fetch, execute, write, **tokens(f))
+                clocks[Cause.MASK] = phase(f["mask_beats"])
+            clocks[Cause.FILL] = 2 + self.tiles[0][0]
+            clocks[Cause.COMPUTE] = sum(count for _, count in self.tiles)
+            clocks[Cause.STALL] = sum(pause for pause, _ in self.tiles[1:])
+            clocks[Cause.DRAIN] = self.tail
+        return clocks
 
 
 def image(steps: list[Step]) -> bytes:

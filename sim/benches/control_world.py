@@ -2,10 +2,13 @@
 
 from collections import Counter
 
+import numpy as np
+
 from hfn_accel.config import Config
+from hfn_accel.engine.records import Design, jobs
+from hfn_accel.engine.timeline import descriptor_cycles, timeline
 from hfn_accel.program import Opcode
 from hfn_accel.registers import Cause, ErrorCode, ReadClass
-from hfn_accel.schedule import descriptor_cycles, schedule
 from sim.benches import control_program as programs
 from sim.benches.clocked import Clocked
 from sim.benches.control_model import KINDS, Model, bank_beat
@@ -168,11 +171,15 @@ async def good(bench, memory, length: int = 20):
     world = World(bench, steps)
     assert await run(world, memory) == ErrorCode.NONE
     check(world, memory)
-    plan = schedule([step.job(CONFIG, memory.latency) for step in steps],
-                    descriptor_cycles(CONFIG, memory.latency))  # fmt: skip
-    assert world.now == plan.clocks
-    assert {c: n for c, n in plan.causes.items() if n} == world.causes
-    assert world.begun == {i: plan.executed[i][0] for i in world.events["execute"]}
-    assert world.stored == [t for span in plan.stored if span for t in span]
+    design = Design.of(CONFIG, memory.latency)
+    spent, _, executed, stored = timeline(
+        jobs([(step.opcode, step.fields) for step in steps]),
+        np.stack([step.durations(design) for step in steps]), descriptor_cycles(design),
+    )  # fmt: skip
+    causes = spent.sum(0)
+    assert world.now == causes.sum() == executed[-1, 1]
+    assert {c: causes[c] for c in Cause if causes[c]} == world.causes
+    assert world.begun == {i: executed[i, 0] for i in world.events["execute"]}
+    assert world.stored == stored[stored[:, 0] >= 0].ravel().tolist()
     assert bench.get("layer") == len(steps) - 1
     await idle(bench)

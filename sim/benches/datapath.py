@@ -1,4 +1,5 @@
-"""Bench of `Datapath`: whole CONVs against integer convolutions, and `timing.conv_cycles`."""
+"""Bench of `Datapath`: whole CONVs against integer convolutions, and against the engine's clocks
+and activity."""
 
 import cocotb
 import numpy as np
@@ -6,6 +7,9 @@ import numpy as np
 from hfn_accel import sequence, timing
 from hfn_accel.arithmetic import requantise
 from hfn_accel.config import Config
+from hfn_accel.engine.durations import conv_cycles, period
+from hfn_accel.engine.figures import FIGURE, count
+from hfn_accel.engine.records import Design, jobs, table
 from hfn_accel.program import Opcode, Signs, encode
 from rtl.requantise import PARAMETER
 from rtl.tile_filler import tile_rows
@@ -16,6 +20,7 @@ PARAMETERS = parameters()
 CONFIG = Config(**PARAMETERS["config"])
 ROWS, COLUMNS, GROUP, WORDS = CONFIG.rows, CONFIG.columns, CONFIG.group, CONFIG.bank_words
 UNITS = CONFIG.units
+DESIGN = Design.of(CONFIG, latency=1)
 BUFFER = 8 * CONFIG.mask_bytes // COLUMNS  # mask rows
 CAUSES = ("fill", "compute", "stall", "drain")
 LINEAR = WORDS * GROUP // COLUMNS  # units of C lanes in a bank
@@ -135,16 +140,18 @@ class Layer:
 
 
 async def run_layer(bench, layer, before=0):
-    f, seen, clocks, streamed = layer.fields, [], dict.fromkeys(CAUSES, 0), False
+    f, seen, clocks, streamed, planes = layer.fields, [], dict.fromkeys(CAUSES, 0), False, 0
+    job = jobs([(Opcode.CONV, f)])[0]
     encoded = encode(Opcode.CONV, **f | {"y_first": f["y_first"] % (1 << 16)})
     held = {"conv": int.from_bytes(encoded, "little"),
-            "period": int(timing.period(f, COLUMNS // UNITS))}  # fmt: skip
-    cycles = timing.conv_cycles(f, ROWS, COLUMNS, UNITS)
+            "period": period(job, DESIGN)}  # fmt: skip
+    cycles = dict(zip(CAUSES, conv_cycles(job, DESIGN), strict=True))
     total, state, answers = sum(cycles.values()), "fill", {}
     for clock in range(total + 3):
         await bench.clock(setup=clock == 0, stream=clock == 1, **held, **answers)
         active, drained = bench.get("active"), bench.get("drained")
         streamed |= active
+        planes += bench.get("plane")
         if state != "drain":
             state = "compute" if active else "stall" if streamed else "fill"
         clocks[state] += clock < total
@@ -164,6 +171,10 @@ async def run_layer(bench, layer, before=0):
         }
     assert clocks == cycles, (clocks, cycles, f)
     assert seen == layer.written(before), f
+    figure = table(FIGURE, 1)[0]
+    count(job, DESIGN, figure)
+    written = sum(name == "write" for name, *_ in seen)
+    assert (planes, written) == (figure.array_planes, figure.bank_write_words), f
 
 
 async def start(dut):
@@ -204,5 +215,5 @@ async def no_stall(dut):
     pixels = 2 * ROWS + timing.FILL_CYCLES
     layer = Layer(bench.rng, in_width=pixels, kernel_height=1, kernel_width=1, stride_x=1, pad_x=0,
                   bipolar=0, in_bits=1, coats=2, signs=1, in_height=1, strips=2)  # fmt: skip
-    assert timing.conv_cycles(layer.fields, ROWS, COLUMNS, UNITS)["stall"] == 0
+    assert conv_cycles(jobs([(Opcode.CONV, layer.fields)])[0], DESIGN)[2] == 0
     await run_layer(bench, layer)

@@ -6,8 +6,9 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
-from hfn_accel import timing
 from hfn_accel.config import Config
+from hfn_accel.engine.durations import image_cycles
+from hfn_accel.engine.records import jobs
 from hfn_accel.images import MAX_TAPS, PIXEL_BYTES
 from hfn_accel.program import Opcode, encode
 from rtl.loader import PLANES, load_image
@@ -57,6 +58,10 @@ def expected(fields, data) -> dict[int, int]:
 def drive_start(dut, fields):
     dut.start.value = 1
     dut.image.value = int.from_bytes(encode(Opcode.IMAGE, **fields), "little")
+
+
+def cycles(fields, latency) -> int:
+    return image_cycles(jobs([(Opcode.IMAGE, fields)])[0], latency)
 
 
 class Bank:
@@ -141,7 +146,7 @@ async def full_throughput(dut):
         data, latency = image(rng, fields), rng.choice((1, 2, 7, 512))
         words, left, clocks = await stream(dut, rng, data, fields, 0, latency)
         assert left == 0 and words == expected(fields, data), fields
-        assert clocks == timing.load_cycles(fields, latency), fields
+        assert clocks == cycles(fields, latency), fields
 
 
 @cocotb.test(skip=PARAMETERS["dma"])
@@ -184,4 +189,4 @@ async def behind_dma(dut):
                 if not int(dut.busy.value):
                     break
             assert bank.words == expected(fields, data) and model.idle
-            assert clocks == timing.load_cycles(fields, latency), (fields, latency)
+            assert clocks == cycles(fields, latency), (fields, latency)

@@ -5,6 +5,7 @@ import numpy as np
 
 from hfn_accel import codec, program, sequence
 from hfn_accel.config import Config
+from hfn_accel.engine.durations import decode_cycles, plain_cycles
 from hfn_accel.huffman import TABLES
 from hfn_accel.modes import Mode
 from hfn_accel.program import Opcode, Signs
@@ -77,12 +78,10 @@ class Layer:
         self.base = rng.randrange(CONFIG.mask_words)
         self.units = self.tiles * self.fan_in * COLUMNS // SIZE
 
-    @property
-    def cycles(self) -> int:
-        """Less the latency."""
+    def cycles(self, latency: int) -> int:
         if self.plain:
-            return codec.plain_cycles(len(self.stream) // CONFIG.bus_bytes)
-        return codec.decode_cycles(self.units, self.mode.planes)
+            return plain_cycles(len(self.stream) // CONFIG.bus_bytes, latency)
+        return decode_cycles(self.units, self.mode.planes, latency)
 
     def places(self) -> list[int]:
         """Unit addresses in the order of the stream."""
@@ -185,7 +184,7 @@ async def full_throughput(dut):
         latency = decoder.rng.choice((1, 2, 3, 17, 512))
         writes, clocks, taken = await decoder.run(layer, latency=latency)
         decoder.check(layer, writes)
-        assert taken and clocks == layer.cycles + latency, (layer.mode, layer.code)
+        assert taken and clocks == layer.cycles(latency), (layer.mode, layer.code)
 
 
 @cocotb.test()
@@ -196,7 +195,7 @@ async def longest_codes(dut):
         layer = Layer(decoder.rng, longest=True)
         writes, clocks, _ = await decoder.run(layer)
         decoder.check(layer, writes)
-        assert layer.bits == 15 * layer.units and clocks == layer.cycles + 1
+        assert layer.bits == 15 * layer.units and clocks == layer.cycles(1)
 
 
 @cocotb.test()
@@ -238,7 +237,7 @@ async def aborted(dut):
     decoder = await start(dut)
     for _ in range(PARAMETERS["layers"]):
         layer = Layer(decoder.rng)
-        at = decoder.rng.randint(1, layer.cycles)
+        at = decoder.rng.randint(1, layer.cycles(0))
         _, clocks, _ = await decoder.run(layer, abort_at=at)
         assert clocks == at + 1
         layer = Layer(decoder.rng)

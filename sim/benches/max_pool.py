@@ -2,8 +2,9 @@
 
 import cocotb
 
-from hfn_accel import timing
 from hfn_accel.config import Config
+from hfn_accel.engine.durations import pool_cycles
+from hfn_accel.engine.records import jobs
 from hfn_accel.program import Opcode, encode
 from rtl.max_pool import max_pool
 from sim.benches.clocked import Clocked
@@ -51,7 +52,7 @@ async def run_layer(bench, f):
             for _ in range(WORDS * PARTS)]  # fmt: skip
     writes = list(max_pool(CONFIG, bank, f).items())
     bits, window = f["bits"], f["kernel"] ** 2 * f["bits"]
-    cycles = timing.pool_cycles(f)
+    cycles = pool_cycles(jobs([(Opcode.POOL, f)])[0])
     held, answer = {"layer": int.from_bytes(encode(Opcode.POOL, **f), "little")}, {}
     for clock in range(cycles + 4):
         await bench.clock(start=clock == 0, **held, **answer)

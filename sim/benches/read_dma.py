@@ -7,7 +7,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
 from hfn_accel.config import Config
-from hfn_accel.schedule import LONGEST_LATENCY, OUTSTANDING, read_cycles
+from hfn_accel.engine.durations import read_cycles
+from hfn_accel.timing import LONGEST_LATENCY, OUTSTANDING
 from rtl.burst import split_bursts
 from sim.memory import DECERR, OKAY, SLVERR, Memory
 from sim.runner import parameters

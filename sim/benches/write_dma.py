@@ -7,7 +7,8 @@ from cocotb.clock import Clock
 from cocotb.triggers import FallingEdge, RisingEdge
 
 from hfn_accel.config import Config
-from hfn_accel.schedule import LONGEST_LATENCY, OUTSTANDING, write_cycles
+from hfn_accel.engine.durations import write_cycles
+from hfn_accel.timing import LONGEST_LATENCY, OUTSTANDING
 from sim.benches.read_dma import Slave, asked, draw, long_transfers
 from sim.memory import DECERR, OKAY, SLVERR
 from sim.runner import parameters

@@ -263,8 +263,7 @@ def test_code_lengths():
     assert code_lengths([5, 5, 5, 5], 2) == [2, 2, 2, 2]
 
 
-def test_cycles():
-    assert codec.decode_cycles(100, 3) == 304 and codec.plain_cycles(100) == 102
+def test_beats():
     config = Config()
     assert codec.stream_beats(np.array([0, 1, 64, 65]), config).tolist() == [1, 1, 1, 2]
     assert codec.tile_beats(np.array([4, 5]), config).tolist() == [1, 2]

@@ -13,10 +13,10 @@ from hfn_accel.functional import count_bytes, execute, layers
 from hfn_accel.listing import listing
 from hfn_accel.modes import Mode
 from hfn_accel.network import Architecture
-from hfn_accel.planner.streams import TicketStreams
 from hfn_accel.program import Opcode, Origin, Program, Signs
+from hfn_accel.streams import TicketStreams
 from hfn_accel.ticket import Ticket
-from tests.hfn_accel.planner.hazards import conflicts
+from tests.hfn_accel.engine.hazards import conflicts
 from tests.tickets import random_images, random_mode, random_ticket, reference
 
 ARCH = Architecture.parse("8x1,16x3f,12x2", classes=5, image_size=8)

@@ -3,10 +3,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hfn_accel import demo, estimate, rooms
+from hfn_accel import demo, design_report, rooms
 from hfn_accel.errors import HfnError
 from hfn_accel.functional import execute
 from hfn_accel.network import Architecture
+from hfn_accel.workload import Workload
 from tests.tickets import random_images, random_ticket
 
 ARCH = Architecture.parse("4x1,6x2f", classes=3, image_size=5)
@@ -32,7 +33,8 @@ def rtl(ticket, monkeypatch, **changes):
 
     def run(program, config, images, *, keep, latency, progress):
         result = execute(program, config, images, keep)
-        cycles = estimate.report(ticket, config, latency)["cycles_by_cause"]
+        report = design_report.report(Workload.of_ticket(ticket), config, latency)
+        cycles = report["cycles_by_cause"]
         found = SimpleNamespace(**vars(result), cycles=cycles)
         found.__dict__.update({name: change(found) for name, change in changes.items()})
         return found
@@ -48,7 +50,7 @@ def test_demo(ticket, monkeypatch, tmp_path, capsys):
     demo.main(["--pe", "2x2", "--out", str(tmp_path / "out"), "--count", "2"])
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         "hfn_accel_2x2.v", "hfn_accel_2x2.json", "cycles.png", "bytes.png", "traffic.png",
-        "pareto.png",
+        "roofline.png", "dse",
     }  # fmt: skip
     printed = capsys.readouterr().out
     assert "DIFFERENT" not in printed and printed.count(": equal\n") == 4

@@ -6,11 +6,12 @@ import sys
 import numpy as np
 import pytest
 
-from hfn_accel import cli, estimate, estimator
+from hfn_accel import cli, design_report, estimate, estimator
 from hfn_accel.compiler import compile
 from hfn_accel.config import Config
 from hfn_accel.errors import HfnError
 from hfn_accel.network import Architecture
+from hfn_accel.workload import Workload
 from tests.tickets import random_ticket
 
 
@@ -72,11 +73,12 @@ def test_layers_are_printed_when_asked(monkeypatch, capsys, ticket, path):
 
 
 def test_batch_moves_masks_once(ticket):
-    one, four = (estimate.report(ticket, Config(), batch=n) for n in (1, 4))
+    workload = Workload.of_ticket(ticket)
+    one, four = (design_report.report(workload, Config(), batch=n) for n in (1, 4))
     assert four["macs"] == 4 * one["macs"]
     assert four["bytes"]["mask"] == one["bytes"]["mask"]
     assert four["bytes"]["activation"] == 4 * one["bytes"]["activation"]
-    assert "cycles a run of 4 images" in estimate.text(four)
+    assert "cycles a run of 4 images" in design_report.text(four)
 
 
 def test_named_network_with_plots(monkeypatch, capsys, tmp_path):
@@ -84,14 +86,14 @@ def test_named_network_with_plots(monkeypatch, capsys, tmp_path):
     assert run(monkeypatch, "--network", "hfn-resnet18", "--dataset", "cifar10",
                "--random-ticket", 1, "--pe", "32x32", "--plot", out) == 0  # fmt: skip
     assert "stage4" in capsys.readouterr().out
-    for name in ("cycles", "bytes", "traffic"):
+    for name in ("cycles", "bytes", "traffic", "roofline"):
         assert (out / f"{name}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
 
 
 def test_refuses_what_the_compiler_refuses(ticket):
     config = Config(accumulator_bits=12)
     with pytest.raises(HfnError) as estimated:
-        estimate.report(ticket, config)
+        design_report.report(Workload.of_ticket(ticket), config)
     with pytest.raises(HfnError) as compiled:
         compile(ticket, config)
     assert str(estimated.value) == str(compiled.value)
@@ -99,7 +101,7 @@ def test_refuses_what_the_compiler_refuses(ticket):
 
 def test_equals_program(ticket):
     config = Config(rows=4, columns=8)
-    result = estimate.report(ticket, config, 7)
+    result = design_report.report(Workload.of_ticket(ticket), config, 7)
     counted = estimator.estimate(compile(ticket, config), config, 7)
     assert result["cycles_by_cause"] == counted.cycles_by_cause
     assert result["bytes"] == counted.bytes_by_class

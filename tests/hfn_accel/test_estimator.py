@@ -6,15 +6,24 @@ import pytest
 from hfn_accel.baselines import NAMES, OURS, baselines
 from hfn_accel.compiler import compile
 from hfn_accel.config import Config
+from hfn_accel.engine.plan import plan
 from hfn_accel.errors import HfnError
-from hfn_accel.estimate import estimate_ticket
-from hfn_accel.estimator import CAUSES, CLASSES, estimate, estimate_network, estimate_plan
+from hfn_accel.estimator import (
+    ACTIVITY,
+    CAUSES,
+    CLASSES,
+    OCCUPANCY,
+    compulsory_bytes,
+    estimate,
+    estimate_network,
+    estimate_plan,
+)
 from hfn_accel.functional import count_bytes
 from hfn_accel.network import Architecture
-from hfn_accel.planner import plan
-from hfn_accel.planner.streams import RawStreams
 from hfn_accel.program import Opcode
+from hfn_accel.streams import RawStreams, TicketStreams
 from hfn_accel.ticket import Ticket
+from hfn_accel.workload import Workload
 from tests.tickets import random_architecture, random_mode, random_ticket
 
 
@@ -47,17 +56,25 @@ def test_program_equals_plan(seed):
         program = compile(ticket, config, batch=batch)
     except HfnError as refused:
         with pytest.raises(HfnError) as error:
-            estimate_ticket(ticket, config, latency, batch)
+            Workload.of_ticket(ticket).estimate(config, latency, batch)
         assert str(error.value) == str(refused)
         return
     a = estimate(program, config, latency, ticket.arch)
-    b = estimate_ticket(ticket, config, latency, batch)
+    b = Workload.of_ticket(ticket).estimate(config, latency, batch)
     assert a.names == b.names
     for one, other, names in ((a.cycles, b.cycles, CAUSES), (a.bytes, b.bytes, CLASSES)):
         assert tuple(one) == tuple(other) == names
         for name in names:
             np.testing.assert_array_equal(one[name], other[name], name)
-    np.testing.assert_array_equal(a.macs, b.macs)
+    np.testing.assert_array_equal(a.figures, b.figures)
+    header = program.header
+    assert b.occupancy == {
+        "bank_used_bytes": -(-header["bank_words"] * config.group // 8),
+        "mask_used_bytes": header["mask_words"] * config.bus_bytes,
+        "psum_used_pixels": header["psum_depth"],
+        "parameter_used_channels": header["parameter_channels"],
+        "result_used_words": header["result_words"],
+    }
     counted = count_bytes(program, config)
     assert counted == {name: a.bytes_by_class[name] for name in counted}
     layers = a.parts(a.names)
@@ -105,12 +122,15 @@ def test_bands_and_transfers_belong_to_their_layers():
 @pytest.mark.parametrize("seed", range(10))
 def test_sums(seed):
     rng = np.random.default_rng(seed)
-    e = estimate_ticket(random_ticket(rng), random_config(rng), 9)
+    e = Workload.of_ticket(random_ticket(rng)).estimate(random_config(rng), 9)
     causes, classes = e.cycles_by_cause, e.bytes_by_class
     assert causes.pop("total") == sum(causes.values()) == e.total_cycles
     assert classes["activation"] == classes["activation_read"] + classes["activation_write"]
     assert classes["total"] == sum(classes[c] for c in CLASSES)
+    assert tuple(e.activity) == ACTIVITY and tuple(e.occupancy) == OCCUPANCY
     assert all((v >= 0).all() for v in (*e.cycles.values(), *e.bytes.values()))
+    assert all((v >= 0).all() and v.any() for n, v in e.activity.items()
+               if n not in ("pool_words", "load_beats", "store_beats"))  # fmt: skip
     assert 0 < e.utilisation <= 1
     assert e.total_cycles >= max(e.ideal_cycles, e.bandwidth_cycles)
     parts = e.parts(e.names).values()
@@ -137,6 +157,22 @@ def test_traffic_falls_with_mask_buffer_to_the_compulsory(seed):
     tiles = [-(-c.cout // config.columns) for c in arch.tensors]
     once = sum(streams.beats(t, 0, n) * config.bus_bytes for t, n in enumerate(tiles))
     assert moved[-1]["mask"] == once
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_compulsory_counts_everything_once(seed):
+    """Against sums over layers, of which no run moves less but for its descriptors."""
+    rng = np.random.default_rng(seed)
+    ticket, config, batch = any_ticket(rng), random_config(rng), int(rng.integers(1, 4))
+    arch, streams, bus = ticket.arch, TicketStreams(ticket, config), config.bus_bytes
+    masks = sum(len(streams.encode(t, 0, -(-c.cout // config.columns)))
+                for t, c in enumerate(arch.tensors))  # fmt: skip
+    parameters = sum(-(-8 * c.cout // bus) * bus for c in arch.layers[:-1])
+    images = batch * (-(-4 * arch.image_size**2 // bus) * bus + 4 * arch.classes)
+    least = compulsory_bytes(arch, config, batch, streams)
+    assert least == masks + parameters + images
+    moved = Workload.of_ticket(ticket).estimate(config, 9, batch).bytes_by_class
+    assert moved["total"] - moved["descriptor"] >= least
 
 
 @pytest.mark.parametrize("latency", [0, 513, -1])

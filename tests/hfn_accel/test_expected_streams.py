@@ -9,9 +9,9 @@ from hfn_accel.config import Config
 from hfn_accel.expected_streams import ExpectedStreams
 from hfn_accel.modes import PLAIN, Mode
 from hfn_accel.network import Architecture
-from hfn_accel.planner.streams import RawStreams, TicketStreams
 from hfn_accel.program import Signs
 from hfn_accel.random_ticket import random_ticket
+from hfn_accel.streams import RawStreams, TicketStreams
 
 ARCH = Architecture.parse("61x2f,72x2bf", classes=10, image_size=8)
 MODES = (

@@ -1,11 +1,8 @@
 """`rtl.datapath`."""
 
-import numpy as np
 import pytest
 
-from hfn_accel import timing
 from hfn_accel.config import Config
-from hfn_accel.program import Opcode, offsets
 from rtl.datapath import Datapath
 from sim.runner import run
 
@@ -18,28 +15,3 @@ def test_datapath(rows, columns, units, bus):
                     parameter_channels=64, result_words=1024)  # fmt: skip
     run(Datapath(config), "sim.benches.datapath", name=f"datapath_{config.name}",
         config=config.to_dict(), layers=8, seed=2)  # fmt: skip
-
-
-def test_closed_forms_of_arrays():
-    """Arrays give what integers give, one by one."""
-    draw = np.random.default_rng(4)
-
-    def fields(opcode):
-        names = (n for n in offsets(opcode) if n not in ("sign_state", "pattern_state"))
-        flags = "raw", "residual", "pool", "open", "close", "signs"
-        return {n: draw.integers(0, 2, 20) if n in flags else draw.integers(1, 9, 20)
-                for n in names}  # fmt: skip
-
-    def compare(function, arrays, *rest):
-        whole = function(arrays, *rest)
-        for i in range(20):
-            one = function({n: int(v[i]) for n, v in arrays.items()},
-                           *(r if isinstance(r, int) else int(r[i]) for r in rest))  # fmt: skip
-            assert one == ({n: v[i] for n, v in whole.items()} if isinstance(one, dict)
-                           else whole[i])  # fmt: skip
-
-    sizes = [1 << draw.integers(0, 7, 20) for _ in range(2)]
-    compare(timing.conv_cycles, fields(Opcode.CONV), *sizes, np.maximum(sizes[1] // 4, 1))
-    compare(timing.conv_cycles, fields(Opcode.CONV), 8, 4, 2)
-    compare(timing.pool_cycles, fields(Opcode.POOL))
-    compare(timing.load_cycles, fields(Opcode.IMAGE), 1 << draw.integers(0, 9, 20))

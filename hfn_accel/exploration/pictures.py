@@ -1,0 +1,64 @@
+"""The pictures and the page of a finished sweep: whatever it asks of `plots` and `html`."""
+
+from pathlib import Path
+
+import numpy as np
+
+from .. import design_report, html, plots
+from ..config import Config
+from ..plots.labels import MAXIMISED
+from .columns import DESIGN, REASON, WORKLOAD
+from .goals import Goals
+from .space import Space
+
+
+def draw(table: dict[str, np.ndarray], goals: Goals, space: Space, folder: Path) -> list[Path]:
+    """Of the points that the constraints allow: `pareto.png`; `buffer.png` if the mask buffer is
+    an axis; `traffic.png`, of the point with the least product of the two figures in `pareto.png`.
+    Their paths; there must be such points.
+    """
+    allowed = goals.allowed(table)
+    shown = {c: values[allowed | (table[REASON] != "")] for c, values in table.items()}
+    x, y = _axes(goals, table)
+    figures = {"pareto": plots.pareto_plot(shown, x, y, _series(table, "activation_bits"))}
+    if len(np.unique(table["mask_buffer_bytes"][allowed])) > 1:
+        figures["buffer"] = plots.buffer_plot(shown, by=_series(table, "network"))
+    product = np.where(allowed, table[x] * table[y], np.nan)
+    if not np.isnan(product).all():
+        best = _report(table, int(np.nanargmin(product)), space)
+        figures["traffic"] = plots.traffic_plot(best)
+    for name, figure in figures.items():
+        plots.save(figure, folder / f"{name}.png")
+    return [folder / f"{name}.png" for name in figures]
+
+
+def write_page(path: str | Path, table: dict[str, np.ndarray], goals: Goals):
+    """The interactive page of a sweep's table."""
+    networks = ", ".join(dict.fromkeys(table["network"].tolist()))
+    wanted = goals.objectives
+    maximise = {*MAXIMISED, *wanted.maximise} - {*wanted.minimise}
+    html.write(table, path, f"Exploration of {networks}", wanted.columns, maximise)
+
+
+def _axes(goals: Goals, table: dict[str, np.ndarray]) -> tuple[str, str]:
+    """Columns of the picture: area, or else the next objective, and the first objective."""
+    first, *others = goals.objectives.columns
+    known = (c for c in ("area_lut4", *others, "mask_buffer_bytes")
+             if c != first and not np.isnan(table[c]).all())  # fmt: skip
+    return next(known), first
+
+
+def _series(table: dict[str, np.ndarray], default: str) -> str:
+    """The first column of the workload that varies."""
+    columns = WORKLOAD.values()
+    return next((c for c in columns if len(set(table[c].tolist())) > 1), default)
+
+
+def _report(table: dict[str, np.ndarray], i: int, space: Space) -> dict:
+    """`design_report.report` of row `i`."""
+    axes = {axis: int(table[column][i]) for axis, column in DESIGN.items() if axis != "pe"}
+    latency, batch, coded = (axes.pop(axis) for axis in ("latency", "batch", "coded"))
+    rows, columns = (int(table[column][i]) for column in DESIGN["pe"])
+    workload = space.variant(int(table["point"][i])).workload
+    config = Config(rows=rows, columns=columns, **axes)
+    return design_report.report(workload, config, latency, batch, bool(coded))

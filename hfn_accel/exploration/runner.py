@@ -1,0 +1,176 @@
+"""Computes the chunks of a sweep: in this process, on all cores, or on a Dask cluster.
+
+A worker gets a chunk as plain values and gives back its lines, so that all three are the same, and
+what comes out does not depend on who computed what, or in which order.
+"""
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
+from concurrent.futures import ProcessPoolExecutor as Pool
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import __version__
+from ..errors import HfnError
+from ..evaluate import figures
+from ..workload import Workload, resolve
+from . import table
+from .columns import POINT
+from .space import Space
+from .store import KEPT
+
+AHEAD = 3  # chunks that wait for each worker, so that none is idle
+CONNECT_SECONDS = 10
+_KEPT = 4  # workloads that a worker remembers: chunks come workload by workload
+
+
+class Task(NamedTuple):
+    """A chunk as a worker wants it. axes: of `workload.resolve`, as pairs; columns: of the
+    workload."""
+
+    axes: tuple
+    columns: dict
+    numbers: np.ndarray
+    designs: dict[str, np.ndarray]
+
+
+def task(space: Space, number: int) -> Task:
+    """Chunk `number` of a sweep."""
+    chunk = space.chunks[number]
+    variant, numbers = space.variants[chunk.variant], space.numbers(chunk)
+    return Task(tuple(variant.axes.items()), variant.columns, numbers, space.designs(numbers))
+
+
+def compute(task: Task) -> bytes:
+    """The lines of a chunk."""
+    found = figures(_workload(task.axes), task.designs)
+    same = {c: np.full(len(task.numbers), value) for c, value in task.columns.items()}
+    return table.rows({POINT: task.numbers} | same | task.designs | found)
+
+
+@lru_cache(maxsize=_KEPT)
+def _workload(axes: tuple) -> Workload:
+    return resolve(dict(axes))
+
+
+def results(space: Space, todo: list[int], workers: int = 1,
+            scheduler: str | None = None) -> Iterator[tuple[int, bytes]]:  # fmt: skip
+    """(chunk, its lines) for every chunk of `todo`, as they are finished.
+
+    workers: processes on this machine; scheduler: a Dask scheduler's address, in their place.
+    Raises HfnError if workers die (of a cluster, if one chunk's workers die again and again, or
+    its scheduler).
+    """
+    workers = min(workers, len(todo))
+    with _cluster(scheduler) if scheduler else _pool(workers) if workers > 1 else _here() as hand:
+        waiting, running = iter(todo), {}
+        while True:
+            while len(running) < hand.window and (number := next(waiting, None)) is not None:
+                running[hand.submit(compute, task(space, number))] = number
+            if not running:
+                return
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                yield running.pop(future), future.result()
+
+
+class _Hand(NamedTuple):
+    """Somebody to give chunks to: as `Executor.submit`, and how many at a time."""
+
+    submit: object
+    window: int
+
+
+@contextmanager
+def _here():
+    def submit(function, argument):
+        future = Future()
+        future.set_result(function(argument))
+        return future
+
+    yield _Hand(submit, 1)
+
+
+@contextmanager
+def _pool(workers: int):
+    """Processes that are started anew, so that nothing depends on this one's threads."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    pool = Pool(workers, context, _begin, (theirs,))
+
+    def submit(*arguments):  # which may start a process: an interrupt is this process's affair
+        with _uninterrupted():
+            return pool.submit(*arguments)
+
+    try:
+        yield _Hand(submit, AHEAD * workers)
+    except BrokenExecutor:
+        raise HfnError(f"a worker process died (out of memory?): {KEPT}") from None
+    finally:
+        ours.close()  # which ends the workers, in the middle of a chunk too
+        pool.shutdown(cancel_futures=True)
+
+
+def _begin(pipe):
+    """In a new worker: end with the process at the other end of the pipe, even if it is killed."""
+
+    def end():
+        try:
+            pipe.recv()
+        except EOFError:
+            os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
+
+
+@contextmanager
+def _uninterrupted():
+    """Processes that are started in here never see an interrupt; here it comes later."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _cluster(address: str):
+    """The workers of a Dask cluster; when one dies, the scheduler gives its chunks to others."""
+    try:
+        import distributed
+    except ImportError:
+        raise HfnError("--scheduler needs Dask: pip install 'hfn-accel[cluster]'") from None
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are said once, below
+    try:
+        client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise HfnError(f"no Dask scheduler answers at {address}: {error}") from None
+    with client:
+        try:
+            _check_versions(client.run(_version))
+            threads = sum(client.nthreads().values())
+            executor = client.get_executor(pure=False)
+            yield _Hand(executor.submit, AHEAD * max(threads, 1))
+        except distributed.KilledWorker as error:
+            raise HfnError(f"workers of {address} die again and again ({error}): {KEPT}") from None
+        except (CancelledError, distributed.comm.CommClosedError):
+            raise HfnError(f"the scheduler at {address} is gone: {KEPT}") from None
+
+
+def _version() -> str:
+    return __version__
+
+
+def _check_versions(found: dict[str, str]):
+    """Raise HfnError if a worker's package is another than ours."""
+    for worker, version in found.items():
+        if version != __version__:
+            raise HfnError(f"the worker {worker} has hfn-accel {version}, here is {__version__}")
