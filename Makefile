@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 SHAPE ?= 16x16
 
-.PHONY: setup test test-slow test-networks demo lint lint-verilog clean
+.PHONY: setup test test-slow test-networks demo bench lint lint-verilog clean
 
 setup: .venv/.set-up
 
@@ -18,6 +18,12 @@ test-slow: setup
 
 test-networks: setup
 	$(PY) -m sim.networks --json build/networks.json
+
+# SCALESIM=PYTHON compares with SCALE-Sim too: an interpreter with `pip install scalesim "numpy<2"`.
+bench: setup
+	$(PY) -m hfn_accel.bench sequence
+	$(PY) -m hfn_accel.bench codec
+	$(PY) -m hfn_accel.bench estimate $(if $(SCALESIM),--scalesim $(SCALESIM))
 
 demo: setup
 	$(PY) -m hfn_accel.demo

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from . import huffman, randomness, sequence
+from . import bench_estimate, huffman, randomness, sequence
 from .cli import add_json, parser, run
 from .files import atomic_write, write_json
 
@@ -165,6 +165,7 @@ def print_codec(result: dict):
 # name -> (measure, print): more benchmarks are more lines here
 BENCHMARKS = {
     "codec": (bench_codec, print_codec),
+    "estimate": (bench_estimate.measure, bench_estimate.show),
     "sequence": (bench_sequence, print_sequence),
 }
 
@@ -172,7 +173,9 @@ BENCHMARKS = {
 def main():
     p = parser("bench", "Measure; results belong to the machine, ratios are what to compare.")
     p.add_argument("name", choices=sorted(BENCHMARKS))
-    p.add_argument("--plot", metavar="F.png", help="also draw the comparison")
+    p.add_argument("--plot", metavar="F.png", help="of sequence: also draw the comparison")
+    p.add_argument("--scalesim", metavar="PYTHON", help="of estimate: an interpreter with "
+                   "SCALE-Sim 3, to compare with")  # fmt: skip
     add_json(p)
     args = p.parse_args()
     measure, show = BENCHMARKS[args.name]

@@ -17,9 +17,11 @@ from pathlib import Path
 
 from . import networks, scalesim, topology
 from .cli import add_json, parser, run
+from .config import Config
 from .errors import HfnError
 from .files import read_bytes, write_json
 from .topology import Topology
+from .topology_network import estimate_topology
 
 DATAFLOWS = ("ws", "os")
 SRAM_KIB = 64  # of each of SCALE-Sim's three; without bearing on its cycles
@@ -123,10 +125,11 @@ def simulate(python: str, work: Topology, rows: int, columns: int, dataflow: str
 def measure(python: str, work: Topology, rows: int, columns: int, dataflows=DATAFLOWS) -> dict:
     """SCALE-Sim and the closed form on the same work: `runs`, one a dataflow.
 
-    Each has `scalesim_cpu_s`, `ours_cpu_s`, their `ratio`, `equal` (every layer's cycles) and
-    `layers` with both cycles.
+    Each has `scalesim_cpu_s`, `ours_cpu_s`, their `ratio`, `equal` (every layer's cycles),
+    `layers` with both cycles, and `hfn_ratio` to `hfn_cpu_s`: what the estimate of the same layers
+    on this core takes.
     """
-    runs = []
+    runs, hfn = [], _own_seconds(work, rows, columns)
     for dataflow in dataflows:
         if sys.stderr.isatty():
             print(f"SCALE-Sim, {dataflow}, {len(work.layers)} layers ...", file=sys.stderr)
@@ -144,15 +147,30 @@ def measure(python: str, work: Topology, rows: int, columns: int, dataflows=DATA
             "scalesim_cpu_s": seconds,
             "ours_cpu_s": spent / rounds,
             "ratio": seconds * rounds / spent,
+            "hfn_ratio": None if hfn is None else seconds / hfn,
             "equal": all(row["scalesim_cycles"] == row["ours_cycles"] for row in layers),
             "layers": layers,
         })  # fmt: skip
-    return {"topology": work.name, "pe": f"{rows}x{columns}", "runs": runs}
+    return {"topology": work.name, "pe": f"{rows}x{columns}", "hfn_cpu_s": hfn, "runs": runs}
+
+
+def _own_seconds(work: Topology, rows: int, columns: int) -> float | None:
+    """Processor seconds of this core's estimate of the same work; None for other arrays' shapes."""
+    try:
+        config = Config(rows=rows, columns=columns)
+        estimate_topology(work, config)
+    except HfnError:
+        return None
+    rounds, began = 0, time.process_time()
+    while (spent := time.process_time() - began) < SPEND:
+        estimate_topology(work, config)
+        rounds += 1
+    return spent / rounds
 
 
 def text(result: dict) -> str:
     """`measure` as tables."""
-    lines = []
+    lines, hfn = [], result["hfn_cpu_s"]
     for part in result["runs"]:
         lines.append(f"{part['dataflow'] + ' on ' + result['pe']:28}{'SCALE-Sim cycles':>18}"
                      f"{'closed form':>14}")  # fmt: skip
@@ -160,7 +178,11 @@ def text(result: dict) -> str:
                   for row in part["layers"]]  # fmt: skip
         lines += [f"{'equal' if part['equal'] else 'NOT EQUAL'}; {part['scalesim_cpu_s']:.2f} s "
                   f"against {part['ours_cpu_s'] * 1e6:.0f} us of processor time: "
-                  f"{part['ratio']:,.0f} times", ""]  # fmt: skip
+                  f"{part['ratio']:,.0f} times"]  # fmt: skip
+        if hfn is not None:
+            lines.append(f"this core's own estimate of it: {hfn * 1e6:.0f} us, "
+                         f"{part['hfn_ratio']:,.0f} times")  # fmt: skip
+        lines.append("")
     return "\n".join(lines[:-1])
 
 

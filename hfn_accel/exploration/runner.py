@@ -49,11 +49,16 @@ def task(space: Space, number: int) -> Task:
     return Task(tuple(variant.axes.items()), variant.columns, numbers, space.designs(numbers))
 
 
-def compute(task: Task) -> bytes:
-    """The lines of a chunk."""
+def points(task: Task) -> dict[str, np.ndarray]:
+    """The table of a chunk."""
     found = figures(_workload(task.axes), task.designs)
     same = {c: np.full(len(task.numbers), value) for c, value in task.columns.items()}
-    return table.rows({POINT: task.numbers} | same | task.designs | found)
+    return {POINT: task.numbers} | same | task.designs | found
+
+
+def compute(task: Task) -> bytes:
+    """The lines of a chunk."""
+    return table.rows(points(task))
 
 
 @lru_cache(maxsize=_KEPT)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MultipleLocator
 
 from ..errors import HfnError
 from .labels import label
@@ -57,8 +58,10 @@ def buffer_plot(
     scale(axes, "x", buffer, table[buffer][fits].astype(float))
     scale(axes, "y", traffic, table[traffic][fits].astype(float))
     axes.margins(x=0.06, y=0.15)
-    if axes.get_yscale() == "linear":
+    if axes.get_yscale() == "linear":  # from 0, in some eight steps
         axes.set_ylim(bottom=0)
+        step = 2 ** np.ceil(np.log2(table[traffic][fits].astype(float).max() / 8))
+        axes.yaxis.set_major_locator(MultipleLocator(step))
     axes.grid(color=LIGHT, linewidth=0.6)
     title(axes, f"{label(traffic)} against {label(buffer)}, other things as they serve best")
     legend(figure)

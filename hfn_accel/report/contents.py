@@ -1,13 +1,24 @@
 """The tables of docs/results.md, each from the models alone: a function a table."""
 
+from pathlib import Path
+
+from .. import rooms, scalesim
 from .. import sizes as _sizes
+from ..area import FIGURES as AREA
+from ..area import measured
+from ..area import report as area_report
 from ..config import Config
 from ..design_report import report as design_report
+from ..energy import weight_energy
 from ..networks import named
 from ..random_ticket import random_ticket
+from ..ticket import load
+from ..topology import of_network
+from ..topology_network import alone
 from ..workload import Workload, resolve
 from .tables import Column, Table
 
+TICKETS = Path(__file__).parent.parent / "tickets"
 TICKET = "cifar10-32x1-64x2f-128x3f"
 KIB = 1024
 SHAPES = ("8x8", "16x16", "32x32", "64x64")
@@ -102,3 +113,120 @@ def buffers() -> Table:
             })  # fmt: skip
     return Table("HFN-ResNet-50 at 224x224 with other activation banks", columns, rows,
                  "python -m hfn_accel.report buffers")  # fmt: skip
+
+
+def networks() -> Table:
+    """The networks that `make test-networks` runs on the RTL, estimated."""
+    columns = (
+        Column("network", "network, input"), Column("array", "array"),
+        Column("cycles", "cycles", "{:,}"), Column("against_array", "× full array", "{:.3f}"),
+        Column("against_bus", "× full bus", "{:.3f}"),
+        Column("body_utilisation", "within the stages", "{:.1%}"),
+        Column("bytes", "bytes", "{:,}"), Column("compulsory", "compulsory bytes", "{:,}"),
+        Column("energy", "energy (mJ)"), Column("time", "time on ECP5 (ms)", "{:,.0f}"),
+    )  # fmt: skip
+    rows = []
+    for name, case in rooms.load("sim.networks", "sim").CASES.items():
+        ticket = random_ticket(case.arch, case.seed, bits=case.bits)
+        workload = Workload.of_ticket(ticket, name)
+        r = design_report(workload, case.config, batch=case.batch, coded=case.coded)
+        low, high = r["energy_uj"]["total"]
+        rows.append({
+            "network": name, "array": r["pe"], "cycles": r["cycles"],
+            "against_array": r["cycles"] / r["ideal_cycles"],
+            "against_bus": r["cycles"] / r["bandwidth_cycles"],
+            "body_utilisation": r["body_utilisation"], "bytes": r["bytes"]["total"],
+            "compulsory": r["compulsory_bytes"], "time": r["time_ms"],
+            "energy": f"{low / 1e3:.2f} to {high / 1e3:.2f}",
+        })  # fmt: skip
+    return Table("The networks that run whole on the RTL, estimated", columns, rows,
+                 "python -m hfn_accel.report networks")  # fmt: skip
+
+
+def causes() -> Table:
+    """Where the clocks of these networks go."""
+    names = ("compute", "mask", "load", "pool", "store", "fill", "stall", "drain", "parameter",
+             "descriptor")  # fmt: skip
+    columns = (Column("network", "cycles of"), *(Column(n, n, "{:,}") for n in names))
+    rows = []
+    for name, case in rooms.load("sim.networks", "sim").CASES.items():
+        ticket = random_ticket(case.arch, case.seed, bits=case.bits)
+        e = Workload.of_ticket(ticket).estimate(case.config, batch=case.batch, coded=case.coded)
+        rows.append({"network": name, **e.cycles_by_cause})
+    return Table("Where their clock cycles go, by what the executor does", columns, rows,
+                 "python -m hfn_accel.report causes")  # fmt: skip
+
+
+def energy() -> Table:
+    """A weight regenerated, kept or fetched."""
+    columns = (Column("weight", "a weight held as"), Column("place", "from"),
+               Column("off_chip_bits", "off-chip bits", "{:.3f}"),
+               Column("energy_low_pj", "at least (pJ)", "{:.3f}"),
+               Column("energy_high_pj", "at most (pJ)", "{:.3f}"))  # fmt: skip
+    found = weight_energy(Config())
+    rows = [dict(zip(found, row, strict=True)) for row in
+            zip(*(values.tolist() for values in found.values()), strict=True)]  # fmt: skip
+    return Table("Energy of one weight on 16x16, once to the array", columns, rows,
+                 "python -m hfn_accel.report energy")  # fmt: skip
+
+
+def area() -> Table:
+    """Synthesis results and the model's error on each."""
+    found = area_report(measured())
+    columns = (Column("design", "design"), *(Column(n, f"{n} measured (error)") for n in AREA))
+    rows = [{"design": row["design"], **{n: _measured(row.get(n)) for n in AREA}}
+            for row in found["designs"]]  # fmt: skip
+    return Table("Area and clock on an ECP5, and how far the model is off", columns, rows,
+                 "python -m hfn_accel.report area")  # fmt: skip
+
+
+def _measured(pair: dict | None) -> str:
+    if pair is None:
+        return ""
+    return f"{pair['measured']:,.0f} ({pair['computed'] / pair['measured'] - 1:+.1%})"
+
+
+def estimators() -> Table:
+    """ResNet-18 at 224x224 on 32x32 positions, by several estimators."""
+    columns = (
+        Column("name", "layer"), Column("macs", "MACs", "{:,}"),
+        Column("full_array_cycles", "full array", "{:,}"),
+        Column("scalesim_ws_cycles", "SCALE-Sim weight-stationary", "{:,}"),
+        Column("scalesim_os_cycles", "SCALE-Sim output-stationary", "{:,}"),
+        Column("ours_cycles", "this core, 8-bit", "{:,}"),
+        Column("compulsory_bytes", "compulsory bytes, 8-bit weights", "{:,}"),
+        Column("ours_bytes", "bytes of this core", "{:,}"),
+    )  # fmt: skip
+    config = Config(rows=32, columns=32)
+    layers = of_network(named("hfn-resnet18", "imagenet"))
+    found = scalesim.compare(layers, 32, 32, lambda layer: alone(layer, config))
+    rows = [*found["layers"], {**found, "name": "all"}]
+    return Table("Cycles of ResNet-18, 224x224, on 32x32 positions, layer by layer", columns, rows,
+                 "python -m hfn_accel.report estimators")  # fmt: skip
+
+
+def tickets() -> Table:
+    """The tickets that ship, as their provenance says."""
+    columns = (Column("ticket", "ticket"), Column("integer_accuracy", "accuracy, integer"),
+               Column("float_accuracy", "float"), Column("bytes", "file (bytes)", "{:,}"),
+               Column("epochs", "epochs"), Column("seconds", "search (s)"))  # fmt: skip
+    rows = []
+    for path in sorted(TICKETS.glob("*.safetensors")):
+        about = load(path).provenance
+        rows.append(
+            {
+                "ticket": path.stem,
+                "bytes": path.stat().st_size,
+                **{c.key: about.get(c.key) for c in columns if c.key not in ("ticket", "bytes")},
+            }
+        )
+    return Table("The tickets that ship, on all test images of their data", columns, rows,
+                 "python -m hfn_accel.report tickets")  # fmt: skip
+
+
+TABLES = {
+    "sizes": sizes, "encoding": encoding, "ways": ways, "tickets": tickets, "networks": networks,
+    "causes": causes, "buffers": buffers, "shapes": shapes, "traffic": traffic,
+    "estimators": estimators, "energy": energy, "area": area,
+}  # fmt: skip
+"""By the name that the command takes."""

@@ -137,3 +137,105 @@ def test_network_that_does_not_fit(monkeypatch, capsys, tmp_path, path, option, 
     error = capsys.readouterr().err
     assert status == 2 and not out.exists()
     assert f"enlarge {option}" in error and error.count("\n") == 1
+
+
+TOPOLOGY = """Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Strides,
+one,10,10,3,3,16,32,1,
+two,7,7,1,1,32,10,2,
+"""  # noqa: E501
+MODULE = """
+from torch import nn
+
+def make():
+    return nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1),
+                         nn.Flatten(), nn.Linear(8, 4))
+
+whole = make()
+broken = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1, groups=1), nn.GELU(), nn.Conv2d(8, 4, 1))
+"""
+
+
+@pytest.fixture
+def files(tmp_path):
+    (tmp_path / "t.csv").write_text(TOPOLOGY)
+    (tmp_path / "m.py").write_text(MODULE)
+    (tmp_path / "bad.csv").write_text(TOPOLOGY.replace("two,7", "two,x"))
+    return tmp_path
+
+
+def test_everything_that_a_run_takes(monkeypatch, tmp_path, path):
+    """Energy, area, occupancy and bounds stand beside cycles and bytes, and agree with them."""
+    out = tmp_path / "e.json"
+    assert run(monkeypatch, "--ticket", path, "--json", out) == 0
+    result = json.loads(out.read_text())
+    assert result["compulsory_bytes"] < result["bytes"]["total"]
+    low, high = result["energy_uj"].pop("total")
+    assert 0 < low < high
+    assert low == pytest.approx(sum(part[0] for part in result["energy_uj"].values()))
+    assert high == pytest.approx(sum(part[1] for part in result["energy_uj"].values()))
+    assert result["time_ms"] == pytest.approx(result["cycles"] / result["area"]["clock_mhz"] / 1e3)
+    for buffer in result["occupancy"].values():
+        assert 0 < buffer["used"] <= buffer["available"]
+    figures = result["figures"]
+    assert figures["cycles"] == result["cycles"]
+    assert figures["total_moved_bytes"] == result["bytes"]["total"]
+
+
+def test_a_network_without_a_ticket(monkeypatch, tmp_path):
+    """Expected sizes of masks, close to a random ticket's exact ones."""
+    found = []
+    for arguments in ((), ("--random-ticket", 1)):
+        out = tmp_path / f"{len(found)}.json"
+        assert run(monkeypatch, "--network", "hfn-resnet18", "--dataset", "cifar10",
+                   "--density", 0.2, "--json", out, *arguments) == 0  # fmt: skip
+        found.append(json.loads(out.read_text()))
+    a, b = (result["bytes"]["mask"] for result in found)
+    assert a != b and abs(a - b) < 0.01 * b
+    assert found[0]["macs"] == found[1]["macs"]
+
+
+@pytest.mark.parametrize("name", ["make", "whole"])
+def test_a_module(monkeypatch, files, name):
+    out = files / "m.json"
+    assert run(monkeypatch, "--module", f"{files / 'm.py'}:{name}", "--size", 8, "--json", out,
+               "--write-topology", files / "w.csv") == 0  # fmt: skip
+    result = json.loads(out.read_text())
+    assert result["network"] == name and result["macs"] == 8 * 8 * 27 * 8 + 8 * 4
+    assert (files / "w.csv").read_text().splitlines()[1].split(",")[1:8] == [
+        "10", "10", "3", "3", "3", "8", "1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", ["hfn", "scalesim-ws"])
+def test_a_topology(monkeypatch, capsys, files, model):
+    out = files / "t.json"
+    assert run(monkeypatch, "--topology", files / "t.csv", "--model", model, "--pe", "8x8",
+               "--json", out) == 0  # fmt: skip
+    result = json.loads(out.read_text())
+    assert result["macs"] == 64 * 144 * 32 + 16 * 32 * 10 and result["pe"] == "8x8"
+    assert {"one", "two"} <= {row["name"] for row in result["layers"]}
+    if model == "scalesim-ws":
+        one = -(-144 // 8) * 4 * (64 + 16 + 8 - 2) - 1
+        two = 4 * 2 * (16 + 16 + 8 - 2) - 1
+        assert [row["cycles"] for row in result["layers"]] == [one, two]
+        assert result["total_cycles"] == one + two
+    assert "one" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["--topology", "bad.csv"], "bad.csv"),
+    (["--topology", "missing.csv"], "cannot read"),
+    (["--model", "scalesim-os"], "--model scalesim-os needs --topology"),
+    (["--topology", "t.csv", "--network", "hfn-resnet18"], "--topology does not go with --network"),
+    (["--module", "m.py"], "--module must be F.py:NAME"),
+    (["--module", "none.py:x"], "no such file"),
+    (["--module", "m.py:absent"], "absent"),
+    (["--module", "m.py:broken"], "gelu is no layer"),
+    (["--module", "m.py:whole", "--ticket", "t"], "--module goes with neither"),
+    ([], "either --ticket or --network"),
+    (["--network", "hfn-resnet18"], "--dataset is missing"),
+])  # fmt: skip
+def test_bad_input(monkeypatch, capsys, files, arguments, message):
+    monkeypatch.chdir(files)
+    assert run(monkeypatch, *arguments) == 2
+    printed = capsys.readouterr().err
+    assert message in printed and printed.count("\n") == 1

@@ -1,0 +1,83 @@
+"""`python -m hfn_accel.report`: the tables and pictures of docs/results.md.
+
+python -m hfn_accel.report sizes [--json F]     one table
+python -m hfn_accel.report all --out DIR        all tables and pictures
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from .. import cli
+from ..errors import HfnError
+from ..files import atomic_write, make_folder, read_bytes, write_json
+from .contents import TABLES
+from .tables import Table
+
+_BLOCK = re.compile(r"<!-- table: (\S+) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def main(argv: list[str] | None = None):
+    p = cli.parser("report", "Tables and pictures of the results, from the models.")
+    p.add_argument("name", choices=(*TABLES, "all"), help="a table, or all tables and pictures")
+    p.add_argument("--out", metavar="DIR", help="of all: folder for tables (Markdown, JSON) and "
+                   "pictures (PNG, SVG)")  # fmt: skip
+    p.add_argument("--update", metavar="F.md", help="of all: a file whose tables, between "
+                   "<!-- table: NAME --> and <!-- end -->, are written anew")  # fmt: skip
+    cli.add_json(p)
+    args = p.parse_args(argv)
+    if args.update and args.name != "all":
+        raise HfnError("--update belongs to `report all`")
+    if (args.name == "all") != (args.out is not None):
+        raise HfnError("--out belongs to `report all`, which needs it")
+    if args.name == "all":
+        if args.json:
+            raise HfnError("--json goes with one table; `report all` writes JSON of each")
+        return write_all(make_folder(args.out), args.update)
+    table = TABLES[args.name]()
+    if args.json != "-":
+        print(table.text())
+    if args.json:
+        write_json(args.json, table.to_dict())
+
+
+def write_all(folder: Path, update: str | None = None):
+    """Every table as Markdown and JSON, every picture as PNG and SVG; update: see `updated`."""
+    from .. import plots  # matplotlib takes a second to import
+    from .pictures import PICTURES
+
+    made = {}
+    for name, make in TABLES.items():
+        _tell(name)
+        made[name] = table = make()
+        atomic_write(folder / f"{name}.md", table.markdown().encode())
+        write_json(folder / f"{name}.json", table.to_dict())
+    if update:
+        text = updated(read_bytes(update).decode(), made)
+        atomic_write(update, text.encode())
+    for name, draw in PICTURES.items():
+        _tell(name)
+        figure = draw()
+        for suffix in ("png", "svg"):
+            plots.save(figure, folder / f"{name}.{suffix}")
+    print(f"{len(TABLES)} tables and {len(PICTURES)} pictures: {folder}")
+
+
+def updated(text: str, tables: dict[str, Table]) -> str:
+    """A document with its tables written anew. Raises HfnError for a table that there is not."""
+
+    def block(match: re.Match) -> str:
+        if match[1] not in tables:
+            raise HfnError(f"there is no table {match[1]!r}: known are {', '.join(tables)}")
+        return f"<!-- table: {match[1]} -->\n{tables[match[1]].markdown()}<!-- end -->"
+
+    return _BLOCK.sub(block, text)
+
+
+def _tell(name: str):
+    if sys.stderr.isatty():
+        print(f"{name} ...", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    cli.run(main)
