@@ -27,10 +27,10 @@ COLUMNS = {field: DESIGN.get(field) for field in Config().to_dict()} | dict(
 )
 """Field of `Config` -> column of a table of points."""
 
-LOGIC = ("constant", "positions", "sum_bits", "requantisers", "bus", "address_bits")
+LOGIC = ("constant", "positions", "columns", "sum_bits", "requantisers", "bus")
 FITTED = {
-    "area_lut4": (*LOGIC, "unit_bits", "lut_memories"),
-    "area_ff": (*LOGIC, "lut_memory_bits"),
+    "area_lut4": (*LOGIC, "unit_bits"),
+    "area_ff": (*LOGIC, "block_memories"),
     "area_dsp": ("constant", "multipliers"),
     "period_ns": ("constant", "log2_positions"),
 }
@@ -47,12 +47,9 @@ BLOCK_COST, LUT_MEMORY_COST = 128, 4
 `lutrams_trellis.txt`)."""
 
 LUTS_A_CARRY, LUTS_A_MEMORY = 2, 6
-"""Look-up tables that a CCU2C occupies, and a TRELLIS_DPR16X4 (4, and 2 for its write port), in
-what nextpnr prints as `Total LUT4s`."""
+"""Of a CCU2C and of a TRELLIS_DPR16X4, in what nextpnr prints as `Total LUT4s`."""
 
 MULTIPLIER_BITS = 18  # of an operand of a MULT18X18D
-DEPTHS = ("activation_bank_bytes", "psum_depth_pixels", "mask_buffer_bytes", "parameter_channels",
-          "result_words")  # fmt: skip
 PARAMETER, RESULT = 8 * PARAMETER_BYTES, 32  # bits of a channel's record, of a logit
 
 
@@ -101,29 +98,26 @@ def memories(t: dict) -> list[tuple]:
     ]
 
 
-def core_cells(t: dict) -> tuple[np.ndarray, np.ndarray]:
-    """`memory_cells` of the whole core."""
-    found = [(number, memory_cells(*shape)) for number, *shape in memories(t)]
-    return tuple(sum(number * cells[i] for number, cells in found) for i in range(2))
+def block_rams(t: dict) -> np.ndarray:
+    """DP16KD of the whole core."""
+    return sum(number * memory_cells(*shape)[0] for number, *shape in memories(t))
 
 
 def features(t: dict) -> dict[str, np.ndarray]:
     """What the fitted figures are weighted sums of."""
-    positions = t["rows_lanes"] * t["columns_channels"]
-    products = _ceil(t["accumulator_bits"], MULTIPLIER_BITS) + 1  # and the residual's
+    r, c, accumulator = t["rows_lanes"], t["columns_channels"], t["accumulator_bits"]
     return {
-        "constant": np.ones(np.shape(positions)),
-        "positions": positions,  # weights and adders of the array
-        "sum_bits": t["columns_channels"] * t["accumulator_bits"],  # what each column keeps
-        "unit_bits": np.minimum(UNIT, t["columns_channels"]),  # decoded together
+        "constant": np.ones(np.shape(r)),
+        "positions": r * c,  # weights and adders of the array
+        "columns": c,
+        "sum_bits": c * accumulator,  # partial sums, and what stands beside them
         "requantisers": units(t),
-        "multipliers": units(t) * products,
+        "multipliers": units(t) * (_ceil(accumulator, MULTIPLIER_BITS) + 1),  # sum's, residual's
         "bus": t["bus_bits"],
-        "lut_memories": core_cells(t)[1],
-        "lut_memory_bits": sum(number * np.where(memory_cells(width, *shape)[1], width, 0)
-                               for number, width, *shape in memories(t)),
-        "address_bits": sum(np.log2(t[name]) for name in DEPTHS),
-        "log2_positions": np.log2(positions),
+        "unit_bits": np.minimum(UNIT, c),  # that the mask decoder writes at once
+        "block_memories": sum(number * (memory_cells(*shape)[0] > 0)
+                              for number, *shape in memories(t)),
+        "log2_positions": np.log2(r * c),
     }  # fmt: skip
 
 
@@ -145,7 +139,7 @@ def predict(weights: dict[str, np.ndarray], t: dict) -> dict[str, np.ndarray]:
     given = features(t)
     found = {figure: np.stack([given[name] for name in names], -1) @ weights[figure]
              for figure, names in FITTED.items()}  # fmt: skip
-    found |= {"clock_mhz": 1000 / found["period_ns"], "area_bram_18kib": core_cells(t)[0]}
+    found |= {"clock_mhz": 1000 / found["period_ns"], "area_bram_18kib": block_rams(t)}
     return {figure: found[figure] for figure in FIGURES}
 
 
@@ -231,32 +225,31 @@ def name(t: dict, i: int) -> str:
 
 
 def report(t: dict) -> dict:
-    """What the command prints: rows, weights, and errors in and out of the fit."""
+    """What the command prints: figures by design, weights, and errors in and out of the fit."""
     weights = fit(t)
     found = predict(weights, t)
-    return {
-        "designs": [
-            {"design": name(t, i)} | {
-                figure: {"measured": float(t[figure][i]), "computed": float(found[figure][i])}
-                for figure in FIGURES if np.isfinite(t[figure][i])
-            } for i in range(len(t["rows_lanes"]))
-        ],
-        "weights": {figure: dict(zip(names, weights[figure].tolist(), strict=True))
-                    for figure, names in FITTED.items()},
-        "errors": {"in the fit": summary(relative_errors(weights, t))}
-        | {rule: summary(held_out_errors(t, rule)) for rule in HELD_OUT},
-    }  # fmt: skip
+    designs = [
+        {"design": name(t, i)} | {
+            figure: {"measured": float(t[figure][i]), "computed": float(found[figure][i])}
+            for figure in FIGURES if np.isfinite(t[figure][i])
+        } for i in range(len(t["rows_lanes"]))
+    ]  # fmt: skip
+    errors = {"in the fit": relative_errors(weights, t)}
+    errors |= {rule: held_out_errors(t, rule) for rule in HELD_OUT}
+    named = {figure: dict(zip(names, weights[figure].tolist(), strict=True))
+             for figure, names in FITTED.items()}  # fmt: skip
+    return {"designs": designs, "weights": named,
+            "errors": {rule: summary(values) for rule, values in errors.items()}}  # fmt: skip
 
 
-def _cell(pair: dict | None) -> str:
-    if pair is None:
+def _cell(figure: dict | None) -> str:
+    if figure is None:
         return f"{'-':>15}"
-    error = pair["computed"] / pair["measured"] - 1
-    return f"{pair['measured']:8.5g} {error:+6.1%}"
+    return f"{figure['measured']:8.5g} {figure['computed'] / figure['measured'] - 1:+6.1%}"
 
 
 def main(argv: list[str] | None = None):
-    """Print the report as tables: measured, computed, error."""
+    """Print the report: measured, and the error of what is computed."""
     p = cli.parser("area", "Area and clock: measured, computed, and the error on designs held out.")
     cli.add_json(p)
     args = p.parse_args(argv)

@@ -13,9 +13,9 @@ from .space import Space
 
 
 def draw(table: dict[str, np.ndarray], goals: Goals, space: Space, folder: Path) -> list[Path]:
-    """Of the points that the constraints allow: `pareto.png`; `buffer.png` if the mask buffer is
-    an axis; `traffic.png`, of the point with the least product of the two figures in `pareto.png`.
-    Their paths; there must be such points.
+    """Of the points that the constraints allow: `pareto`; `buffer` if the mask buffer is an
+    axis; `traffic`, of the point with the least product of the two figures in `pareto`. As PNG and
+    SVG; their paths. There must be such points.
     """
     allowed = goals.allowed(table)
     shown = {c: values[allowed | (table[REASON] != "")] for c, values in table.items()}
@@ -27,9 +27,7 @@ def draw(table: dict[str, np.ndarray], goals: Goals, space: Space, folder: Path)
     if not np.isnan(product).all():
         best = _report(table, int(np.nanargmin(product)), space)
         figures["traffic"] = plots.traffic_plot(best)
-    for name, figure in figures.items():
-        plots.save(figure, folder / f"{name}.png")
-    return [folder / f"{name}.png" for name in figures]
+    return plots.save_figures(figures, folder)
 
 
 def write_page(path: str | Path, table: dict[str, np.ndarray], goals: Goals):

@@ -6,20 +6,18 @@ from .buffer import buffer_plot, folded_masks
 from .labels import label
 from .pareto import pareto_plot
 from .roofline import roofline_of_report, roofline_plot
-from .style import save
+from .style import save, save_figures
 from .where import bytes_plot, cycles_plot, traffic_plot
 
 __all__ = [
     "buffer_plot", "bytes_plot", "cycles_plot", "folded_masks", "label", "pareto_plot",
-    "roofline_of_report", "roofline_plot", "save", "save_all", "traffic_plot",
+    "roofline_of_report", "roofline_plot", "save", "save_all", "save_figures",
+    "traffic_plot",
 ]  # fmt: skip
 
 
 def save_all(report: dict, folder: Path) -> list[Path]:
-    """Every figure of an `estimate.report`, written into `folder`; their paths."""
+    """Every figure of a `design_report.report`, as PNG and SVG in `folder`; their paths."""
     figures = {"cycles": cycles_plot, "bytes": bytes_plot, "traffic": traffic_plot,
                "roofline": roofline_of_report}  # fmt: skip
-    paths = {folder / f"{name}.png": draw(report) for name, draw in figures.items()}
-    for path, figure in paths.items():
-        save(figure, path)
-    return list(paths)
+    return save_figures({name: draw(report) for name, draw in figures.items()}, folder)

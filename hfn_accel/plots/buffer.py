@@ -10,7 +10,7 @@ from .style import BLACK, LIGHT, annotate, bytes_text, legend, new, scale, serie
 
 
 def folded_masks(report: dict) -> dict[str, int]:
-    """Bytes of the masks of each folded block, by stage, from an `estimate.report` of a design
+    """Bytes of the masks of each folded block, by stage, from a `design_report.report` of a design
     whose mask buffer holds them: the first iteration fetches all of them, once."""
     firsts = [row for row in report["blocks"] if row["name"].endswith("[1]")]
     return {row["name"].split(".")[0]: row["bytes"]["mask"] + row["bytes"]["weight"]

@@ -84,7 +84,7 @@ def of_table(table: dict, level: str = "bus") -> Points:
 
 
 def of_rows(report: dict, rows: list[dict]) -> Points:
-    """Rows of an `estimate.report`, or the report itself, at the bus."""
+    """Rows of a `design_report.report`, or the report itself, at the bus."""
     peak = report["config"]["rows"] * report["config"]["columns"]
     bandwidth = report["config"]["axi_data_width"] / 8
     cycles = np.array([row["cycles"] for row in rows], float)

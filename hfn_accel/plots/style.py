@@ -66,6 +66,16 @@ def save(figure: Figure, path: str | FilePath):
     atomic_write(path, data.getvalue())
 
 
+def save_figures(figures: dict[str, Figure], folder: FilePath) -> list[FilePath]:
+    """Every figure as PNG and as SVG; the files' paths."""
+    paths = []
+    for name, figure in figures.items():
+        for ending in _FORMATS:
+            paths.append(folder / f"{name}{ending}")
+            save(figure, paths[-1])
+    return paths
+
+
 def new(width: float, height: float):
     """An empty figure, in inches, and its axes."""
     figure = Figure(figsize=(width, height), layout="constrained")

@@ -1,4 +1,4 @@
-"""Where cycles and bytes go: stacked bars of an `hfn_accel.estimate.report`, a bar a layer, a
+"""Where cycles and bytes go: stacked bars of a `hfn_accel.design_report.report`, a bar a layer, a
 block or a way of holding the weights. Parts are told apart by hatches too."""
 
 from collections.abc import Callable

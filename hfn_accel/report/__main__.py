@@ -57,9 +57,7 @@ def write_all(folder: Path, update: str | None = None):
         atomic_write(update, text.encode())
     for name, draw in PICTURES.items():
         _tell(name)
-        figure = draw()
-        for suffix in ("png", "svg"):
-            plots.save(figure, folder / f"{name}.{suffix}")
+        plots.save_figures({name: draw()}, folder)
     print(f"{len(TABLES)} tables and {len(PICTURES)} pictures: {folder}")
 
 

@@ -49,8 +49,9 @@ def test_demo(ticket, monkeypatch, tmp_path, capsys):
     rtl(ticket, monkeypatch)
     demo.main(["--pe", "2x2", "--out", str(tmp_path / "out"), "--count", "2"])
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "hfn_accel_2x2.v", "hfn_accel_2x2.json", "cycles.png", "bytes.png", "traffic.png",
-        "roofline.png", "dse",
+        "hfn_accel_2x2.v", "hfn_accel_2x2.json", "dse",
+        *(f"{name}.{kind}" for name in ("cycles", "bytes", "traffic", "roofline")
+          for kind in ("png", "svg")),
     }  # fmt: skip
     printed = capsys.readouterr().out
     assert "DIFFERENT" not in printed and printed.count(": equal\n") == 4

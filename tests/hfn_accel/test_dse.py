@@ -55,10 +55,12 @@ def out(ticket, tmp_path_factory):
 
 
 def test_files(out):
-    pictures = {"pareto.png", "buffer.png", "traffic.png"}
+    names = ("pareto", "buffer", "traffic")
+    pictures = {f"{name}.{kind}" for name in names for kind in ("png", "svg")}
     assert {p.name for p in out.iterdir()} == {"points.csv", "front.csv", "sweep.json"} | pictures
-    for name in pictures:
-        assert (out / name).read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    for name in names:
+        assert (out / f"{name}.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+        assert b"<svg" in (out / f"{name}.svg").read_bytes()
     rows = list(csv.DictReader((out / "points.csv").open(newline="")))
     assert [int(row["point"]) for row in rows] == list(range(3 * 2**5))
     for row in rows:

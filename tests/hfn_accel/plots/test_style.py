@@ -14,7 +14,8 @@ from .points import box_of, overlaps
 def test_save_is_all_or_nothing(tmp_path, result):
     paths = plots.save_all(result, tmp_path)
     assert sorted(tmp_path.iterdir()) == sorted(paths)
-    assert {p.name for p in paths} == {"cycles.png", "bytes.png", "traffic.png", "roofline.png"}
+    names = ("cycles", "bytes", "traffic", "roofline")
+    assert {p.name for p in paths} == {f"{n}.{kind}" for n in names for kind in ("png", "svg")}
     with pytest.raises(HfnError, match="cannot write"):
         plots.save(plots.cycles_plot(result), tmp_path / "absent" / "a.png")
 
