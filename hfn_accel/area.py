@@ -29,7 +29,7 @@ COLUMNS = {field: DESIGN.get(field) for field in Config().to_dict()} | dict(
 
 LOGIC = ("constant", "positions", "columns", "sum_bits", "requantisers", "bus")
 FITTED = {
-    "area_lut4": (*LOGIC, "unit_bits"),
+    "area_lut4": (*LOGIC, "unit_bits", "lut_memories"),
     "area_ff": (*LOGIC, "block_memories"),
     "area_dsp": ("constant", "multipliers"),
     "period_ns": ("constant", "log2_positions"),
@@ -98,9 +98,10 @@ def memories(t: dict) -> list[tuple]:
     ]
 
 
-def block_rams(t: dict) -> np.ndarray:
-    """DP16KD of the whole core."""
-    return sum(number * memory_cells(*shape)[0] for number, *shape in memories(t))
+def core_cells(t: dict) -> tuple[np.ndarray, np.ndarray]:
+    """`memory_cells` of the whole core."""
+    found = [(number, memory_cells(*shape)) for number, *shape in memories(t)]
+    return tuple(sum(number * cells[i] for number, cells in found) for i in range(2))
 
 
 def features(t: dict) -> dict[str, np.ndarray]:
@@ -115,6 +116,7 @@ def features(t: dict) -> dict[str, np.ndarray]:
         "multipliers": units(t) * (_ceil(accumulator, MULTIPLIER_BITS) + 1),  # sum's, residual's
         "bus": t["bus_bits"],
         "unit_bits": np.minimum(UNIT, c),  # that the mask decoder writes at once
+        "lut_memories": core_cells(t)[1],
         "block_memories": sum(number * (memory_cells(*shape)[0] > 0)
                               for number, *shape in memories(t)),
         "log2_positions": np.log2(r * c),
@@ -139,7 +141,7 @@ def predict(weights: dict[str, np.ndarray], t: dict) -> dict[str, np.ndarray]:
     given = features(t)
     found = {figure: np.stack([given[name] for name in names], -1) @ weights[figure]
              for figure, names in FITTED.items()}  # fmt: skip
-    found |= {"clock_mhz": 1000 / found["period_ns"], "area_bram_18kib": block_rams(t)}
+    found |= {"clock_mhz": 1000 / found["period_ns"], "area_bram_18kib": core_cells(t)[0]}
     return {figure: found[figure] for figure in FIGURES}
 
 
@@ -245,7 +247,8 @@ def report(t: dict) -> dict:
 def _cell(figure: dict | None) -> str:
     if figure is None:
         return f"{'-':>15}"
-    return f"{figure['measured']:8.5g} {figure['computed'] / figure['measured'] - 1:+6.1%}"
+    error = round(figure["computed"] / figure["measured"] - 1, 3) + 0.0  # no -0.0
+    return f"{figure['measured']:8.5g} {error:+6.1%}"
 
 
 def main(argv: list[str] | None = None):

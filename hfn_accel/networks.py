@@ -74,7 +74,8 @@ def from_arguments(args: argparse.Namespace) -> Ticket:
     """The random ticket that `--network` and its arguments ask for. Raises HfnError."""
     given = axes(args)
     if args.random_ticket is None:
-        raise HfnError("--network needs --random-ticket: a seed for weights and masks")
+        raise HfnError("--network, --dataset and --random-ticket belong together: "
+                       "--random-ticket is missing")  # fmt: skip
     seed = _number(int, "--random-ticket", args.random_ticket)
     arch = named(given["network"], given["dataset"])
     return random_ticket(arch, seed, given.get("density", 0.3), given.get("activation_bits", 8))

@@ -1,5 +1,6 @@
 """The tables of docs/results.md, each from the models alone: a function a table."""
 
+from functools import lru_cache
 from pathlib import Path
 
 from .. import rooms, scalesim
@@ -10,6 +11,7 @@ from ..area import report as area_report
 from ..config import Config
 from ..design_report import report as design_report
 from ..energy import weight_energy
+from ..network import Architecture
 from ..networks import named
 from ..random_ticket import random_ticket
 from ..ticket import load
@@ -23,6 +25,12 @@ TICKET = "cifar10-32x1-64x2f-128x3f"
 KIB = 1024
 SHAPES = ("8x8", "16x16", "32x32", "64x64")
 BANKS = (64, 256, 1024)  # KiB
+
+
+@lru_cache
+def _random(arch: Architecture, seed: int = 1, bits: int = 8) -> Workload:
+    """A random ticket's workload, which several tables are of."""
+    return Workload.of_ticket(random_ticket(arch, seed, bits=bits))
 
 
 def sizes() -> Table:
@@ -100,8 +108,7 @@ def buffers() -> Table:
         Column("activation", "activation bytes moved", "{:,}"),
         Column("mask", "mask bytes moved", "{:,}"), Column("total", "all bytes", "{:,}"),
     )  # fmt: skip
-    ticket, rows = random_ticket(named("hfn-resnet50", "imagenet"), 1), []
-    found = Workload.of_ticket(ticket)
+    found, rows = _random(named("hfn-resnet50", "imagenet")), []
     for pe in ("16x16", "32x32"):
         for bank in BANKS:
             r = design_report(found, Config.parse(pe=pe).replace(activation_bytes=bank * KIB))
@@ -127,8 +134,7 @@ def networks() -> Table:
     )  # fmt: skip
     rows = []
     for name, case in rooms.load("sim.networks", "sim").CASES.items():
-        ticket = random_ticket(case.arch, case.seed, bits=case.bits)
-        workload = Workload.of_ticket(ticket, name)
+        workload = _random(case.arch, case.seed, case.bits)
         r = design_report(workload, case.config, batch=case.batch, coded=case.coded)
         low, high = r["energy_uj"]["total"]
         rows.append({
@@ -150,8 +156,8 @@ def causes() -> Table:
     columns = (Column("network", "cycles of"), *(Column(n, n, "{:,}") for n in names))
     rows = []
     for name, case in rooms.load("sim.networks", "sim").CASES.items():
-        ticket = random_ticket(case.arch, case.seed, bits=case.bits)
-        e = Workload.of_ticket(ticket).estimate(case.config, batch=case.batch, coded=case.coded)
+        workload = _random(case.arch, case.seed, case.bits)
+        e = workload.estimate(case.config, batch=case.batch, coded=case.coded)
         rows.append({"network": name, **e.cycles_by_cause})
     return Table("Where their clock cycles go, by what the executor does", columns, rows,
                  "python -m hfn_accel.report causes")  # fmt: skip

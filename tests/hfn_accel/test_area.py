@@ -26,7 +26,7 @@ MAPPED = [
     (256, 2048, 64, 32, 0), (256, 4096, 256, 58, 0), (384, 128, 384, 11, 0), (768, 256, 768, 22, 0),
     (1024, 128, 128, 30, 0), (2048, 16, 2048, 0, 512), (2048, 32, 2048, 0, 1024),
 ]  # fmt: skip
-IN_THE_FIT = {"area_lut4": 0.03, "area_ff": 0.03, "clock_mhz": 0.1}
+STATED = {"area_lut4": 0.025, "area_ff": 0.015, "clock_mhz": 0.035}
 """Largest errors that docs/area.md states."""
 
 
@@ -88,7 +88,7 @@ def test_exact_figures():
 
 def test_errors_are_those_stated():
     t = area.measured()
-    for figure, largest in IN_THE_FIT.items():
+    for figure, largest in STATED.items():
         errors = area.relative_errors(area.fit(t), t)[figure]
         assert np.nanmax(np.abs(errors)) <= largest, figure
 
@@ -113,23 +113,24 @@ BUFFERS = ("activation_bank_bytes", "mask_buffer_bytes", "psum_depth_pixels",
            "parameter_channels", "result_words")  # fmt: skip
 
 
-@pytest.mark.parametrize("column", area.COLUMNS.values())
-def test_more_is_never_smaller(column):
-    """But for block RAMs where words change, which then fill their 9-bit lanes better or worse."""
+@pytest.mark.parametrize("column", BUFFERS)
+def test_larger_buffers(column):
+    """Look-up tables aside, which a memory leaves when it becomes block RAM."""
     t = designs(2, 500)
+    before, after = area.area(t), area.area(t | {column: 2 * t[column]})
+    for figure in ("area_bram_18kib", "area_ff", "area_dsp"):
+        assert (after[figure] >= before[figure] - 1e-6).all(), figure
+
+
+@pytest.mark.parametrize("column", [c for c in area.COLUMNS.values() if c not in BUFFERS])
+def test_larger_arrays(column):
+    """Of memories that are block RAM before and after. Their blocks need not be more: words of
+    other widths fill 9-bit lanes better or worse."""
+    t = designs(5, 500) | {name: np.full(500, 1 << 13) for name in BUFFERS}
     larger = t | {column: t[column] + 1 if column == "accumulator_bits" else 2 * t[column]}
     before, after = area.area(t), area.area(larger)
-    figures = ["area_dsp", "area_lut4"]
-    figures += ["area_bram_18kib", "area_ff"] if column in BUFFERS else []
-    assert all((after[figure] >= before[figure] - 1e-6).all() for figure in figures)
-
-
-def test_larger_arrays_have_more_registers():
-    """Of memories that are block RAM before and after."""
-    t = designs(5, 500) | {name: np.full(500, 1 << 13) for name in BUFFERS}
-    for column in ("rows_lanes", "columns_channels", "accumulator_bits", "requantisers"):
-        larger = t | {column: t[column] + 1 if column == "accumulator_bits" else 2 * t[column]}
-        assert (area.area(larger)["area_ff"] >= area.area(t)["area_ff"]).all(), column
+    for figure in ("area_lut4", "area_ff", "area_dsp"):
+        assert (after[figure] >= before[figure] - 1e-6).all(), figure
 
 
 def test_a_known_law_is_found():
@@ -140,7 +141,7 @@ def test_a_known_law_is_found():
     t |= {figure: np.stack([given[n] for n in area.FITTED[figure]], 1) @ weights
           for figure, weights in law.items()}  # fmt: skip
     lines = [[*area.COLUMNS, "lut4", "ccu2c", "dpr16x4", "ff", "dp16kd", "mult18x18d", "clock_mhz"]]
-    blocks = area.block_rams(t)
+    blocks, _ = area.core_cells(t)
     for i, config in enumerate(configs(t)):
         luts = int(t["area_lut4"][i]) - 2 * 10 - 6 * 3
         clock = repr(float(1000 / t["period_ns"][i])) if i % 2 else ""
