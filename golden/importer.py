@@ -7,14 +7,19 @@ signs are. Between convolutions a map may be normalised, added to another, recti
 far as the core does the same in one pass (docs/architecture.md).
 """
 
+import io
 import logging
 import math
+from contextlib import redirect_stderr
 from dataclasses import dataclass, replace
 
 import torch
 
 from hfn_accel.errors import HfnError
+from hfn_accel.images import PIXEL_BYTES as MAX_CHANNELS
 from hfn_accel.network import Conv, Graph
+
+MAX_SIZE = 1024  # pixels of an image's side, as of an `Architecture`
 
 _CONVOLUTIONS = {"aten.conv2d.default", "aten.conv2d.padding"}
 _SAME = {
@@ -24,6 +29,7 @@ _SAME = {
 _RECTIFIERS = {"aten.relu.default", "aten.relu_.default", "aten.hardtanh.default",
                "aten.hardtanh_.default", "aten.relu6.default", "aten.clamp.default"}  # fmt: skip
 _ADDITIONS = {"aten.add.Tensor", "aten.add_.Tensor"}
+_AVERAGES = {"aten.mean.dim", "aten.adaptive_avg_pool2d.default", "aten.avg_pool2d.default"}
 _FLATTENERS = {"aten.flatten.using_ints", "aten.view.default", "aten.reshape.default",
                "aten.squeeze.dims"}  # fmt: skip
 
@@ -52,12 +58,15 @@ def graph_of(module: torch.nn.Module, channels: int = 3, size: int = 32,
     naming layer and reason, for what the accelerator does not compute.
     """
     name = name or type(module).__name__
+    for what, value, most in (("channels", channels, MAX_CHANNELS), ("size", size, MAX_SIZE)):
+        if not 1 <= value <= most:
+            raise HfnError(f"{what} of the images must be from 1 to {most}, not {value}")
     image = torch.zeros(1, channels, size, size)
     logging.disable()  # what the tracer has to say is in its error
     try:
-        with torch.no_grad():
+        with torch.no_grad(), redirect_stderr(io.StringIO()):
             program = torch.export.export(module.eval(), (image,), strict=False)
-    except Exception as error:  # whatever a user's module raises while it is traced
+    except (Exception, SystemExit) as error:  # whatever a user's module raises while it is traced
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise HfnError(f"{name} cannot be traced: {why}") from None
     finally:
@@ -88,7 +97,10 @@ class _Reader:
             elif node.op == "call_function":
                 self._call(node)
             elif node.op == "output":
-                self.result = self.values.get(node.args[0][0].name)
+                ((found, *others),) = node.args
+                if others or not hasattr(found, "name"):
+                    raise HfnError("the module must return one tensor, its logits")
+                self.result = self.values.get(found.name)
 
     def _call(self, node):
         maps = [a for a in node.all_input_nodes if a.name in self.values]
@@ -109,7 +121,7 @@ class _Reader:
             self._add(node, maps)
         elif target == "aten.max_pool2d.default":
             self._max_pool(node, value)
-        elif target in ("aten.mean.dim", "aten.adaptive_avg_pool2d.default"):
+        elif target in _AVERAGES:
             self._average(node, value)
         elif target in _SAME or target in _FLATTENERS and value.averaged:
             self.values[node.name] = value
@@ -185,13 +197,18 @@ class _Reader:
         if value.layer >= 0 and self.layers[value.layer].conv.relu:
             self.values[node.name] = value  # of what is rectified already
             return
+        low = {"min": None, **node.kwargs}["min"] if len(node.args) < 2 else node.args[1]
+        if str(node.target).startswith(("aten.clamp", "aten.hardtanh")) and low != 0:
+            self._refuse(node, f"a rectifier must cut at 0, not at {low}")
         layer = self._last(node, value, "a rectifier")
         layer.conv = replace(layer.conv, relu=True)
         self.values[node.name] = value
 
     def _add(self, node, maps):
-        if len(maps) != 2:
-            self._refuse(node, "only two maps can be added")
+        if len(maps) != 2 or node.kwargs:
+            self._refuse(node, "only two maps can be added, as they are")
+        if len({m.meta["val"].shape for m in maps}) > 1:
+            self._refuse(node, "added maps must have the same shape")
         values = [self.values[m.name] for m in maps]
         open_ones = [v for v in values if v.layer >= 0 and self._open(v)]
         if not open_ones:
@@ -220,7 +237,9 @@ class _Reader:
         self.values[node.name] = value
 
     def _average(self, node, value: _Value):
-        if math.prod(node.meta["val"].shape[2:]) != 1 or value.layer < 0:
+        before, after = (n.meta["val"].shape for n in (node.args[0], node))
+        kept = after[:2] == before[:2] and math.prod(after[2:]) == 1
+        if not kept or value.layer < 0 or value.averaged:
             self._refuse(node, "average pooling must be global")
         self.values[node.name] = _Value(value.layer, averaged=True)
 

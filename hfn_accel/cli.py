@@ -66,6 +66,9 @@ def run(main: Callable[[], None]):
         place = f" ({error.filename})" if error.filename else ""
         print(f"error: {one_line(error.strerror or error)}{place}", file=sys.stderr)
         raise SystemExit(2) from None
+    except MemoryError:
+        print("error: out of memory", file=sys.stderr)
+        raise SystemExit(2) from None
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None

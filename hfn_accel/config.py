@@ -86,7 +86,7 @@ class Config:
             if unknown:
                 raise HfnError(f"{file}: unknown configuration field {unknown[0]!r}")
         if pe is not None:
-            match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", pe)
+            match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", pe)
             if not match:
                 raise HfnError(f"--pe must be RxC such as 16x16, not {pe!r}")
             values |= {"rows": int(match[1]), "columns": int(match[2])}

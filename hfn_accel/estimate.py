@@ -15,6 +15,7 @@ from .network import Graph
 from .ticket import load
 from .workload import Workload, resolve
 
+NETWORK = ("network", "dataset", "random_ticket", "density", "activation_bits")
 _MODULE = re.compile(r"(.+\.py):([A-Za-z_]\w*)")
 
 
@@ -36,11 +37,19 @@ def find_workload(args) -> Workload:
     if (args.ticket is None) == (args.network is None):
         raise HfnError("either --ticket or --network must be given")
     if args.ticket is not None:
+        _refuse(args, "--ticket", NETWORK)
         return Workload.of_ticket(load(args.ticket), args.ticket)
     if args.random_ticket is not None:
         name = f"{args.network} for {args.dataset}"
         return Workload.of_ticket(networks.from_arguments(args), name)
     return resolve(networks.axes(args))
+
+
+def _refuse(args, what: str, others: tuple[str, ...]):
+    """Raise HfnError if one of the options `others` is given beside `what`."""
+    for name in others:
+        if getattr(args, name) is not None:
+            raise HfnError(f"{what} does not go with --{name.replace('_', '-')}")
 
 
 def find_module(text: str, channels: int, size: int) -> Graph:
@@ -57,7 +66,7 @@ def find_module(text: str, channels: int, size: int) -> Graph:
         spec.loader.exec_module(module)
         made = getattr(module, match[2])
         made = made() if not hasattr(made, "parameters") or isinstance(made, type) else made
-    except Exception as error:  # whatever a user's file raises
+    except (Exception, SystemExit) as error:  # whatever a user's file raises
         raise HfnError(f"{path}: {type(error).__name__}: {error}") from None
     return importer.graph_of(made, channels, size, match[2])
 
@@ -103,29 +112,28 @@ def _of_workload(args) -> dict:
     if not 1 <= args.batch <= MAX_BATCH:
         raise HfnError(f"--batch must be 1 to {MAX_BATCH}, not {args.batch}")
     if args.module is not None:
-        if args.ticket or args.network:
-            raise HfnError("--module goes with neither --ticket nor --network")
+        _refuse(args, "--module", ("ticket", *NETWORK))
         found = Workload.of_graph(find_module(args.module, args.channels, args.size))
     else:
         found = find_workload(args)
+    result = report(found, cli.config(args), latency, args.batch, not args.uncoded)
     if args.write_topology:
         topology.write(args.write_topology, topology.of_network(found.arch))
-    return report(found, cli.config(args), latency, args.batch, not args.uncoded)
+    return result
 
 
 def _of_topology(args) -> tuple[str, dict]:
     """(text, report) of a topology, by this core's or SCALE-Sim's model."""
     if args.topology is None:
         raise HfnError(f"--model {args.model} needs --topology")
-    for name in ("ticket", "network", "module", "plot", "write_topology"):
-        if getattr(args, name) is not None:
-            raise HfnError(f"--topology does not go with --{name.replace('_', '-')}")
+    _refuse(args, "--topology", ("ticket", *NETWORK, "module", "plot", "write_topology"))
     found = topology.read(args.topology)
     if args.model == "hfn":
         config, latency = cli.config(args), check_latency(args.latency)
         result = topology_network.report(found, config, latency)
         return topology_network.text(result), result
-    shape = scalesim.array_shape(args.pe or Config().name)
+    _refuse(args, f"--model {args.model}", ("config",))
+    shape = scalesim.array_shape(Config().name if args.pe is None else args.pe)
     result = scalesim.report(found, *shape, scalesim.MODELS[args.model])
     return scalesim.text(result), result
 

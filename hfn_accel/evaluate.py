@@ -12,6 +12,7 @@ from .energy import energy
 from .engine import lower, messages, sweep
 from .engine.records import DESIGN, FITS, Network, table
 from .errors import HfnError
+from .estimator import check_latency
 from .program import PARAMETER_BYTES
 from .workload import Workload
 
@@ -47,9 +48,12 @@ def figures(workload: Workload, designs: dict[str, np.ndarray]) -> dict[str, np.
     """What a run of the workload takes on each design: column -> array, one entry a design.
 
     designs: some of the columns above, integers (points,), each a legal `Config`. Figures are NaN
-    where the network does not fit, which `infeasible_reason` explains ("" where it does).
+    where the network does not fit, which `infeasible_reason` explains ("" where it does). Raises
+    HfnError for a latency that the closed forms do not hold for.
     """
     d = complete(designs)
+    for latency in (d["latency_cycles"].min(), d["latency_cycles"].max()):
+        check_latency(latency)
     count = len(d["rows_lanes"])
     found = {name: np.zeros(count) for name in sweep.RUN.names}
     found["model_bytes"], reasons = np.zeros(count), np.full(count, "", object)

@@ -86,7 +86,7 @@ def _rates(tiles: int, last: int, mode: Mode, columns: int, density: float, code
 
 def _rate(channels: int, mode: Mode, codes, columns: int, density: float) -> float:
     """Expected bits of an output tile with so many channels, for each weight of its fan-in."""
-    unit = min(UNIT, columns)
+    unit, density = min(UNIT, columns), min(density, 1 - mode.pruned / FROZEN_PARTS)
     units = [min(unit, max(channels - u, 0)) for u in range(0, columns, unit)]
     if codes[0]:
         bits = sum(_plane(codes[0], density, real) for real in units)

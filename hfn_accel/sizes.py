@@ -87,15 +87,16 @@ def records(arch: Architecture) -> int:
 
 
 def _packed(arch: Architecture, weights: int, size: int, parameters: int) -> Size:
-    """`size` bytes hold so many weights; unfolded, as a network without folding has them."""
-    total = sum(-(-conv.weights * size // weights) for conv in arch.layers)
-    return Size(total, total, total, parameters)
+    """`size` bytes hold so many weights."""
+    each = [-(-conv.weights * size // weights) for conv in arch.tensors]
+    total = sum(each)
+    return Size(total, total, sum(each[conv.tensor] for conv in arch.layers), parameters)
 
 
 def ways(arch: Architecture) -> dict[str, Size]:
     """The same network with its weights held in different ways, from dense to this design.
 
-    Rows above the masks are packed without padding and unfolded. Normalisation is float32 scales
+    Dense and ternary rows are packed without padding. Normalisation is float32 scales
     and biases for dense float32, else this design's records. Partially frozen and multicoated rows
     are other tickets, whose accuracy is another: their sizes stand here, not their worth.
     """
@@ -103,10 +104,12 @@ def ways(arch: Architecture) -> dict[str, Size]:
     kept = records(arch)
     half = FROZEN_PARTS // 2
     return {
-        "dense float32": _packed(arch, 1, 4, floats),
-        "dense int8": _packed(arch, 1, 1, kept),
-        "ternary, 2 bits": _packed(arch, 4, 1, kept),
-        "ternary, 5 trits a byte": _packed(arch, 5, 1, kept),
+        "dense float32, unfolded": _packed(unfolded, 1, 4, floats),
+        "dense int8, unfolded": _packed(unfolded, 1, 1, kept),
+        "ternary, 2 bits, unfolded": _packed(unfolded, 4, 1, kept),
+        "ternary, 5 trits a byte, unfolded": _packed(unfolded, 5, 1, kept),
+        "ternary, 2 bits, folded": _packed(arch, 4, 1, kept),
+        "ternary, 5 trits a byte, folded": _packed(arch, 5, 1, kept),
         "masks, unfolded": masks(unfolded, coded=False),
         "masks, folded": masks(arch, coded=False),
         "coded masks, unfolded": masks(unfolded),

@@ -137,6 +137,9 @@ def _of_network(v: dict) -> Workload:
     if mode.locked / FROZEN_PARTS > density:
         locked = f"{mode.locked}/{FROZEN_PARTS}"
         raise HfnError(f"density {density} is below the {locked} that are locked")
+    if 1 - mode.pruned / FROZEN_PARTS < density:
+        pruned = f"{mode.pruned}/{FROZEN_PARTS}"
+        raise HfnError(f"density {density} is above what {pruned} of pruned weights leave")
     count = len(arch.layers) - 1
     return Workload(f"{v['network']} for {v['dataset']}", arch, (OWN_BITS,) * count,
                     (False,) * count, (mode,) * len(arch.tensors), float(density))  # fmt: skip

@@ -55,7 +55,8 @@ def _checked(axis: str, value):
         shape(value)
     elif axis in _RANGES:
         low, high = _RANGES[axis]
-        if not isinstance(value, int) or not low <= value <= high:
+        kinds = (int, bool) if axis == "coded" else (int,)
+        if type(value) not in kinds or not low <= value <= high:
             raise HfnError(f"{axis} must be an integer from {low} to {high}, not {value!r}")
         return int(value)
     elif value != FIT or axis not in FITTING:
@@ -65,7 +66,7 @@ def _checked(axis: str, value):
 
 def shape(text: str) -> tuple[int, int]:
     """Rows and columns of `RxC`. Raises HfnError if there is no such array."""
-    match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", str(text))
+    match = re.fullmatch(r"([0-9]{1,6})x([0-9]{1,6})", str(text))
     if not match:
         raise HfnError(f"pe must be RxC such as 16x16, not {text!r}")
     config = Config(rows=int(match[1]), columns=int(match[2]))

@@ -14,6 +14,7 @@ MINIMISED = ("cycles", "total_moved_bytes", "energy_high_uj", "area_lut4", "mode
 MAXIMISED = ("accuracy_ratio",)
 """Objectives if none are given: accuracy only where a ticket has one."""
 
+_LARGEST = 10**18  # of a limit
 KNOWN = tuple(c for c in COLUMNS if c not in (POINT, REASON))
 NUMBERS = tuple(c for c in KNOWN if c not in TEXT)
 
@@ -68,7 +69,8 @@ def _constraint(column: str, value) -> Constraint:
 
 
 def _number(column: str, value) -> float:
-    if type(value) not in (int, float, bool) or not math.isfinite(value):
+    number = type(value) in (int, float, bool)
+    if not number or abs(value) > _LARGEST or not math.isfinite(value):
         raise HfnError(f"[constraints] {column} must be limited by a number, not {value!r}")
     return float(value)
 

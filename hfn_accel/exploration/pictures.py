@@ -14,18 +14,19 @@ from .space import Space
 
 def draw(table: dict[str, np.ndarray], goals: Goals, space: Space, folder: Path) -> list[Path]:
     """Of the points that the constraints allow: `pareto`; `buffer` if the mask buffer is an
-    axis; `traffic`, of the point with the least product of the two figures in `pareto`. As PNG and
+    axis; `traffic`, of the best point of the first objective. As PNG and
     SVG; their paths. There must be such points.
     """
     allowed = goals.allowed(table)
     shown = {c: values[allowed | (table[REASON] != "")] for c, values in table.items()}
-    x, y = _axes(goals, table)
-    figures = {"pareto": plots.pareto_plot(shown, x, y, _series(table, "activation_bits"))}
+    (x, y), maximise = _axes(goals, table), _maximised(goals)
+    figures = {"pareto": plots.pareto_plot(shown, x, y, _series(table, "activation_bits"),
+                                             maximise)}  # fmt: skip
     if len(np.unique(table["mask_buffer_bytes"][allowed])) > 1:
         figures["buffer"] = plots.buffer_plot(shown, by=_series(table, "network"))
-    product = np.where(allowed, table[x] * table[y], np.nan)
-    if not np.isnan(product).all():
-        best = _report(table, int(np.nanargmin(product)), space)
+    cost = np.where(allowed, -table[y] if y in maximise else table[y], np.nan)
+    if not np.isnan(cost).all():
+        best = _report(table, int(np.nanargmin(cost)), space)
         figures["traffic"] = plots.traffic_plot(best)
     return plots.save_figures(figures, folder)
 
@@ -33,9 +34,13 @@ def draw(table: dict[str, np.ndarray], goals: Goals, space: Space, folder: Path)
 def write_page(path: str | Path, table: dict[str, np.ndarray], goals: Goals):
     """The interactive page of a sweep's table."""
     networks = ", ".join(dict.fromkeys(table["network"].tolist()))
-    wanted = goals.objectives
-    maximise = {*MAXIMISED, *wanted.maximise} - {*wanted.minimise}
-    html.write(table, path, f"Exploration of {networks}", wanted.columns, maximise)
+    html.write(table, path, f"Exploration of {networks}", goals.objectives.columns,
+               _maximised(goals))  # fmt: skip
+
+
+def _maximised(goals: Goals) -> set[str]:
+    """Columns of which more is better, as the sweep has it."""
+    return {*MAXIMISED, *goals.objectives.maximise} - {*goals.objectives.minimise}
 
 
 def _axes(goals: Goals, table: dict[str, np.ndarray]) -> tuple[str, str]:

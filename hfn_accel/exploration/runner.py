@@ -7,6 +7,7 @@ what comes out does not depend on who computed what, or in which order.
 import logging
 import multiprocessing
 import os
+import re
 import signal
 import threading
 from collections.abc import Iterator
@@ -75,7 +76,11 @@ def results(space: Space, todo: list[int], workers: int = 1,
     its scheduler).
     """
     workers = min(workers, len(todo))
-    with _cluster(scheduler) if scheduler else _pool(workers) if workers > 1 else _here() as hand:
+    if scheduler is not None:
+        place = _cluster(scheduler)
+    else:
+        place = _pool(workers) if workers > 1 else _here()
+    with place as hand:
         waiting, running = iter(todo), {}
         while True:
             while len(running) < hand.window and (number := next(waiting, None)) is not None:
@@ -152,6 +157,8 @@ def _cluster(address: str):
         import distributed
     except ImportError:
         raise HfnError("--scheduler needs Dask: pip install 'hfn-accel[cluster]'") from None
+    if not re.fullmatch(r"(tcp|tls|ws|wss)://[^\s/]+:[0-9]{1,5}", address):
+        raise HfnError(f"--scheduler must be an address such as tcp://HOST:8786, not {address!r}")
     for name in ("distributed", "distributed.client"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # errors are said once, below
     try:

@@ -57,6 +57,8 @@ class Store:
         if restart:
             for name in (SWEEP, POINTS, FRONT):
                 (self.folder / name).unlink(missing_ok=True)
+            for picture in (*self.folder.glob("*.png"), *self.folder.glob("*.svg")):
+                picture.unlink()
         if known.exists() or self.points.exists():
             if _digest(known) != about["digest"]:
                 raise HfnError(f"{self.folder} holds another sweep: give another folder, or "
@@ -98,6 +100,8 @@ class Store:
                     source.seek(start)
                     target.write(source.read(end - start))
             os.replace(part, self.points)
+        except OSError as error:
+            raise HfnError(f"cannot write {part}: {error.strerror}; {KEPT}") from None
         finally:
             part.unlink(missing_ok=True)
 
@@ -120,7 +124,7 @@ def _finished(path: Path, space: Space) -> tuple[dict[int, tuple[int, int]], int
         while (chunk := chunks.get(_point(line := file.readline()))) is not None:
             expected = space.numbers(space.chunks[chunk]).tolist()
             lines = [line, *islice(file, len(expected) - 1)]
-            if [_point(line) for line in lines] != expected:
+            if [_point(line) for line in lines] != expected or not table.sound(lines):
                 break
             done[chunk] = end, end + sum(map(len, lines))
             end = done[chunk][1]
@@ -129,5 +133,5 @@ def _finished(path: Path, space: Space) -> tuple[dict[int, tuple[int, int]], int
 
 def _point(line: bytes) -> int | None:
     """The number of the point of a whole line."""
-    match = re.match(rb"(\d+),.*\r\n\Z", line)
+    match = re.match(rb"(\d{1,18}),.*\r\n\Z", line)
     return int(match[1]) if match else None

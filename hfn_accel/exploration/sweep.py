@@ -52,7 +52,7 @@ def read(name: str | Path) -> Sweep:
     path = _find(name)
     try:
         return parse(tomllib.loads(read_bytes(path).decode()))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of the file: what it says is checked below
         raise HfnError(f"{path} is not TOML: {error}") from None
     except HfnError as error:
         named = str(error) if str(path) in str(error) else f"{path}: {error}"

@@ -63,6 +63,19 @@ def read(path: Path, columns: Iterable[str] = COLUMNS,
     return {column: np.concatenate(part) for column, part in parts.items()}
 
 
+def sound(lines: list[bytes]) -> bool:
+    """Whether lines are rows that `read` can take."""
+    try:
+        found = list(csv.reader(line.decode() for line in lines))
+        for row in found:
+            for column, text in zip(COLUMNS, row, strict=True):
+                if column not in TEXT:
+                    float(text or "nan")
+    except (ValueError, csv.Error):
+        return False
+    return len(found) == len(lines)
+
+
 def take(path: Path, where: np.ndarray) -> bytes:
     """The header, and the lines of the rows for which `where` (bool) is true."""
     with path.open("rb") as file:

@@ -46,19 +46,25 @@ def write_all(folder: Path, update: str | None = None):
     from .. import plots  # matplotlib takes a second to import
     from .pictures import PICTURES
 
-    made = {}
+    old, made = _read(update) if update else "", {}
     for name, make in TABLES.items():
         _tell(name)
         made[name] = table = make()
         atomic_write(folder / f"{name}.md", table.markdown().encode())
         write_json(folder / f"{name}.json", table.to_dict())
     if update:
-        text = updated(read_bytes(update).decode(), made)
-        atomic_write(update, text.encode())
+        atomic_write(update, updated(old, made).encode())
     for name, draw in PICTURES.items():
         _tell(name)
         plots.save_figures({name: draw()}, folder)
     print(f"{len(TABLES)} tables and {len(PICTURES)} pictures: {folder}")
+
+
+def _read(path: str) -> str:
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise HfnError(f"{path} is not text: {error}") from None
 
 
 def updated(text: str, tables: dict[str, Table]) -> str:

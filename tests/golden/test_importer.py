@@ -1,5 +1,7 @@
 """PyTorch modules as networks: folds from shared parameters, residuals, and what is refused."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -138,7 +140,7 @@ class Lambda(nn.Module):
     (head(nn.BatchNorm2d(3), nn.Conv2d(3, 8, 3, 1, 1)), "a normalisation without a convolution"),
     (head(nn.Conv2d(3, 8, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(2)), "max pooling must be 3x3"),
     (head(nn.Conv2d(3, 8, 3, 1, 1), nn.MaxPool2d(3, 2, 1)), "max pooling must follow a rectified"),
-    (head(nn.Conv2d(3, 8, 3, 1, 1), nn.AvgPool2d(2)), "avg_pool2d is no layer"),
+    (head(nn.Conv2d(3, 8, 3, 1, 1), nn.AvgPool2d(2)), "average pooling must be global"),
     (head(nn.ConvTranspose2d(3, 8, 3, 1, 1)), "conv_transpose2d is no layer"),
     (nn.Sequential(nn.Flatten(), nn.Linear(192, 4)), "flatten is no layer"),
     (nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1), nn.ReLU()), "its output must be that of a 1x1"),
@@ -147,8 +149,33 @@ class Lambda(nn.Module):
      "one of two added maps"),
     (head(Lambda(lambda x, c: c(x) * x, nn.Conv2d(3, 3, 1)), width=3), "mul is no layer"),
     (Lambda(lambda x: x if x.sum() > 0 else -x), "Lambda cannot be traced"),
+    (Lambda(lambda x: None), "must return one tensor"),
+    (Lambda(lambda x, c: (c(x), c(x)), nn.Conv2d(3, 4, 1)), "must return one tensor"),
+    (Lambda(lambda x: sys.exit(0)), "Lambda cannot be traced"),
+    (head(nn.Conv2d(3, 8, 3, 1, 1), nn.Sigmoid()), "sigmoid is no layer"),
+    (head(nn.Conv2d(3, 8, 3, 1, 1), nn.Hardtanh()), "a rectifier must cut at 0, not at -1"),
+    (head(Lambda(lambda x, a, b: a(x) + b(x), nn.Conv2d(3, 8, 1), nn.Conv2d(3, 1, 1))),
+     "added maps must have the same shape"),
+    (head(Lambda(lambda x, a, b: torch.add(a(x), b(x), alpha=3), *(nn.Conv2d(3, 8, 1)
+                                                                  for _ in range(2)))),
+     "only two maps can be added, as they are"),
+    (Lambda(lambda x, a, b: b(a(x).mean((1, 2), keepdim=True)), nn.Conv2d(3, 8, 1),
+            nn.Conv2d(1, 4, 1)), "average pooling must be global"),
 ])  # fmt: skip
-def test_refusals(module, message):
+def test_refusals(module, message, capfd):
     with pytest.raises(HfnError, match=message) as caught:
         graph_of(module, 3, 8)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and not capfd.readouterr().err
+
+
+@pytest.mark.parametrize("channels, size", [(5, 8), (0, 8), (3, 0), (3, 1025), (-1, 8)])
+def test_images(channels, size):
+    with pytest.raises(HfnError, match="of the images must be from 1 to"):
+        graph_of(ResNet(), channels, size)
+
+
+def test_average_pooling_of_all_pixels():
+    """However it is written: as CIFAR networks have it, too."""
+    body = nn.Conv2d(3, 8, 3, 1, 1), nn.ReLU6(), nn.AvgPool2d(8), nn.Flatten(), nn.Linear(8, 4)
+    graph = graph_of(nn.Sequential(*body), 3, 8)
+    assert [conv.classifier for conv in graph.layers] == [False, True]

@@ -159,6 +159,7 @@ broken = nn.Sequential(nn.Conv2d(3, 8, 3, 1, 1, groups=1), nn.GELU(), nn.Conv2d(
 def files(tmp_path):
     (tmp_path / "t.csv").write_text(TOPOLOGY)
     (tmp_path / "m.py").write_text(MODULE)
+    (tmp_path / "exit.py").write_text("import sys\nsys.exit(0)\n")
     (tmp_path / "bad.csv").write_text(TOPOLOGY.replace("two,7", "two,x"))
     return tmp_path
 
@@ -176,6 +177,10 @@ def test_everything_that_a_run_takes(monkeypatch, tmp_path, path):
     assert result["time_ms"] == pytest.approx(result["cycles"] / result["area"]["clock_mhz"] / 1e3)
     for buffer in result["occupancy"].values():
         assert 0 < buffer["used"] <= buffer["available"]
+    fields = {"bank": "activation_bytes", "mask": "mask_bytes", "partial sums": "psum_depth",
+              "parameters": "parameter_channels", "results": "result_words"}  # fmt: skip
+    assert {name: buffer["available"] for name, buffer in result["occupancy"].items()} == {
+        name: getattr(Config(), field) for name, field in fields.items()}  # fmt: skip
     figures = result["figures"]
     assert figures["cycles"] == result["cycles"]
     assert figures["total_moved_bytes"] == result["bytes"]["total"]
@@ -230,7 +235,15 @@ def test_a_topology(monkeypatch, capsys, files, model):
     (["--module", "none.py:x"], "no such file"),
     (["--module", "m.py:absent"], "absent"),
     (["--module", "m.py:broken"], "gelu is no layer"),
-    (["--module", "m.py:whole", "--ticket", "t"], "--module goes with neither"),
+    (["--module", "m.py:whole", "--ticket", "t"], "--module does not go with --ticket"),
+    (["--module", "m.py:whole", "--density", "0.2"], "--module does not go with --density"),
+    (["--module", "m.py:whole", "--channels", "5"], "channels of the images must be from 1 to 4"),
+    (["--module", "exit.py:whole"], "exit.py: SystemExit"),
+    (["--ticket", "t", "--density", "0.2"], "--ticket does not go with --density"),
+    (["--topology", "t.csv", "--density", "0.2"], "--topology does not go with --density"),
+    (["--topology", "t.csv", "--model", "scalesim-ws", "--config", "x"],
+     "--model scalesim-ws does not go with --config"),
+    (["--topology", "t.csv", "--pe", ""], "--pe must be RxC"),
     ([], "either --ticket or --network"),
     (["--network", "hfn-resnet18"], "--dataset is missing"),
 ])  # fmt: skip

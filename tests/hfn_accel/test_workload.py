@@ -51,6 +51,7 @@ def test_folding(folding, folded):
     ({"network": "hfn-resnet18", "activation_bits": 9}, "activation_bits must be own or 1 to 8"),
     ({"network": "hfn-resnet18", "density": 0}, "density must be above 0"),
     ({"network": "hfn-resnet18", "density": 0.1, "locked": 2}, "density 0.1 is below the 2/16"),
+    ({"network": "hfn-resnet18", "density": 0.3, "pruned": 12}, "density 0.3 is above what 12/16"),
     ({"network": "hfn-resnet18", "coats": 2, "pruned": 1}, "frozen weights need one coat"),
     ({"network": "hfn-resnet18", "coats": "two"}, "coats must be an integer"),
     ({"network": "hfn-resnet18", "signs": "random"}, "signs must be one of sequence"),

@@ -14,6 +14,11 @@ AXES = {"network": "hfn-resnet18", "density": [0.1, 0.2, 0.3], "pe": ["4x4", "8x
         "latency": [1, 2]}  # fmt: skip
 
 
+DAMAGE = [(b",,", b",abc,"), (b'0,"x, y",', b"0,"), (b'"x, y"', b'"x, \xff"'),
+          (b'0,"x', b'0,x"'), (b"0,", b"9" * 5000 + b",")]  # fmt: skip
+"""Of the first line: bytes, and others in their place that leave no row."""
+
+
 @pytest.fixture
 def found(monkeypatch) -> sweep.Sweep:
     monkeypatch.setattr(space, "CHUNK", 4)  # of 18 points: 4, 2, 4, 2, 4, 2
@@ -65,6 +70,13 @@ def test_a_spoilt_chunk_and_what_follows_are_computed_again(tmp_path, found):
     with Store(tmp_path, found.space, found.about) as store:
         assert list(store.done) == [0, 1]
     assert path.read_bytes() == data[:start]
+    for old, new in DAMAGE:
+        data = bytearray(finished(found))
+        at = data.index(old, len(table.header()))
+        data[at : at + len(old)] = new
+        path.write_bytes(data)
+        with Store(tmp_path, found.space, found.about) as store:
+            assert list(store.done) == [], new
     path.write_bytes(b"point,cycles\r\n")
     with pytest.raises(HfnError, match="points.csv is damaged: --restart"):
         Store(tmp_path, found.space, found.about)
