@@ -2,6 +2,7 @@
 
 import resource
 import time
+from functools import partial
 
 import numpy as np
 
@@ -29,7 +30,8 @@ _MOST = {"rows_lanes": (3, 6), "columns_channels": (3, 6), "activation_bank_byte
 
 
 def measure(args) -> dict:
-    """`estimate_ms`: processor milliseconds of one design, the median; `points_per_minute`: of
+    """`estimate_ms`: processor milliseconds of one design's cycles and bytes, `figures_ms`: of all
+    figures of single random designs, both medians; `points_per_minute`: of
     random designs on random networks, every figure and its line of the table included, without
     the compilation that a machine needs once (`compile_s`; near 0 if it was done before)."""
     network = resolve({"network": NETWORK, "dataset": DATASET})
@@ -39,6 +41,8 @@ def measure(args) -> dict:
     compiled = time.process_time() - began
     spent = [_seconds(lambda: network.estimate(Config())) for _ in range(REPEATS)]
     rng, rates = np.random.default_rng(1), {}
+    singles = [_designs(rng, 1) for _ in range(REPEATS)]
+    whole = [_seconds(partial(evaluate.figures, network, design)) for design in singles]
     total, fits = 0.0, 0
     for variant in VARIANTS:
         axes = {"network": NETWORK, "dataset": DATASET} | variant
@@ -54,6 +58,7 @@ def measure(args) -> dict:
     result = {
         "network": network.name,
         "estimate_ms": 1e3 * float(np.median(spent)),
+        "figures_ms": 1e3 * float(np.median(whole)),
         "points": POINTS,
         "fitting_ratio": fits / POINTS,
         "points_per_minute": 60 * POINTS / total,
@@ -93,7 +98,8 @@ def _explore(workload: Workload, designs: dict[str, np.ndarray]) -> int:
 
 
 def show(result: dict):
-    print(f"{result['network']}: {result['estimate_ms']:.2f} ms for one design")
+    print(f"{result['network']}: {result['estimate_ms']:.2f} ms for cycles and bytes of a design, "
+          f"{result['figures_ms']:.2f} ms for all its figures")  # fmt: skip
     print(f"{result['points_per_minute']:,.0f} points a minute on one core: {result['points']:,} "
           f"random designs, {result['fitting_ratio']:.0%} of them feasible, "
           f"{result['peak_memory_mb']:,.0f} MB at most")  # fmt: skip

@@ -18,6 +18,7 @@ NETWORKS = {
     "hfn-resnet200": ((3, 24, 36, 3), 1),
     "hfn-wrn50": ((3, 4, 6, 3), 2),
 }
+DENSITY = 0.3  # of the published tickets
 DATASETS = {  # classes, image size in pixels, stem
     "cifar10": (10, 32, "cifar"),
     "cifar100": (100, 32, "cifar"),
@@ -51,7 +52,7 @@ def add_arguments(p: argparse.ArgumentParser):
     p.add_argument("--dataset", metavar="SET", help=f"of --network: {', '.join(DATASETS)}")
     p.add_argument("--random-ticket", metavar="SEED", help="of --network: seed of weights and mask")
     p.add_argument("--density", metavar="K", help="of --network: fraction of weights that the "
-                   "mask keeps (default 0.3)")  # fmt: skip
+                   f"mask keeps (default {DENSITY})")  # fmt: skip
     p.add_argument("--activation-bits", metavar="A",
                    help="of --network: bits of every activation (default 8)")  # fmt: skip
 
@@ -78,7 +79,7 @@ def from_arguments(args: argparse.Namespace) -> Ticket:
                        "--random-ticket is missing")  # fmt: skip
     seed = _number(int, "--random-ticket", args.random_ticket)
     arch = named(given["network"], given["dataset"])
-    return random_ticket(arch, seed, given.get("density", 0.3), given.get("activation_bits", 8))
+    return random_ticket(arch, seed, given.get("density", DENSITY), given.get("activation_bits", 8))
 
 
 def _number(kind, option: str, text: str):

@@ -15,11 +15,10 @@ from .config import Config
 from .expected_streams import ExpectedStreams
 from .modes import FROZEN_PARTS, PLAIN, Mode
 from .network import Architecture
-from .networks import DATASETS, NETWORKS, named
+from .networks import DATASETS, DENSITY, NETWORKS, named
 from .program import PARAMETER_BYTES
 
 MB = 10**6
-DENSITY = 0.3  # of the published tickets
 WORD_BITS = 32
 SEED_BYTES = WORD_BITS // 8
 

@@ -15,10 +15,10 @@ from .estimator import DEFAULT_LATENCY, Estimate, estimate_lowered
 from .expected_streams import ExpectedStreams
 from .images import PIXEL_BYTES
 from .modes import PLAIN
+from .networks import DENSITY
 from .topology import Layer, Topology
 
 BITS = 8  # of activations, for comparison with other estimators
-DENSITY = 0.3
 MAX_STRIDE = 2  # docs/program.md, CONV
 _WIDEST = 64  # pixels of a row of a pointwise layer, whose pixels may stand in any rows
 

@@ -10,12 +10,11 @@ from .estimator import DEFAULT_LATENCY, Estimate, estimate_network
 from .expected_streams import ExpectedStreams
 from .modes import FROZEN_PARTS, PLAIN, Mode
 from .network import Architecture, Graph
-from .networks import named
+from .networks import DENSITY, named
 from .program import Signs
 from .streams import Streams, TicketStreams
 from .ticket import Ticket, load
 
-DENSITY = 0.3  # of the published tickets
 OWN = "own"  # activation bits, and folding, as the ticket or the published network has them
 AXES = {
     "ticket": None, "network": None, "dataset": "cifar100", "folding": OWN, "coats": 1,

@@ -11,9 +11,7 @@ from ..exploration.runner import points, task
 from ..networks import named
 from ..random_ticket import random_ticket
 from ..workload import Workload, resolve
-
-TICKET = "cifar10-32x1-64x2f-128x3f"
-KIB = 1024
+from .contents import KIB, TICKET
 
 
 def _resnet50() -> dict:

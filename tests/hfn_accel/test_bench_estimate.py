@@ -23,10 +23,11 @@ def test_measure(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(sys, "argv", ["bench", "estimate", "--json", str(out)])
     cli.run(bench.main)
     result = json.loads(out.read_text())
-    assert sum(count for _, count in seen[1:]) == result["points"] == 160  # [0] warms up
+    assert [count for _, count in seen[:4]] == [8, 1, 1, 1]  # warms up, and single designs
+    assert sum(count for _, count in seen[4:]) == result["points"] == 160
     assert len({str(workload.arch) for workload, _ in seen}) == 5
     assert 0 < result["fitting_ratio"] <= 1
-    assert result["estimate_ms"] > 0 and result["points_per_minute"] > 0
+    assert 0 < result["estimate_ms"] < result["figures_ms"] and result["points_per_minute"] > 0
     assert len(result["points_per_minute_by_network"]) == 8
     assert "points a minute on one core" in capsys.readouterr().out
 
