@@ -1,6 +1,7 @@
 """A small ticket, a sweep of it, and the command as a process that can be hindered."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -58,9 +59,11 @@ class Command:
 
     def __init__(self, toml: Path, *arguments, pause: float = 0, most: int = 0):
         code = COMMAND.format(chunk=CHUNK, pause=pause, most=most)
+        # as from a terminal: what runs in a shell's background ignores interrupts from its birth
         self.process = subprocess.Popen(
             [sys.executable, "-c", code, "--config", str(toml), *map(str, arguments)], cwd=ROOT,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )  # fmt: skip
 
     def end(self) -> tuple[int, str, str]:
