@@ -16,15 +16,13 @@ import numpy as np
 from . import cli
 from .config import Config
 from .errors import HfnError
-from .exploration.columns import DESIGN
+from .exploration.columns import FIELDS
 from .files import read_bytes, write_json
 from .program import BANKS, PARAMETER_BYTES
 from .units import UNIT
 
 MEASURED = Path(__file__).parent / "data" / "synthesis.csv"
-COLUMNS = {field: DESIGN.get(field) for field in Config().to_dict()} | dict(
-    zip(("rows", "columns"), DESIGN["pe"], strict=True)
-)
+COLUMNS = {field: column for column, field in FIELDS.items()}
 """Field of `Config` -> column of a table of points."""
 
 LOGIC = ("constant", "positions", "columns", "sum_bits", "requantisers", "bus")

@@ -10,36 +10,33 @@ from .area import area
 from .config import Config
 from .energy import energy
 from .engine import lower, messages, sweep
-from .engine.records import DESIGN, FITS, Network, table
+from .engine.records import DESIGN, FITS, Design, Network
 from .errors import HfnError
-from .estimator import check_latency
+from .estimator import DEFAULT_LATENCY, check_latency
+from .exploration.columns import FIELDS
 from .program import PARAMETER_BYTES
 from .workload import Workload
 
-DESIGN_COLUMNS = {
-    "rows_lanes": "rows", "columns_channels": "columns",
-    "activation_bank_bytes": "activation_bytes", "mask_buffer_bytes": "mask_bytes",
-    "parameter_channels": "parameter_channels",
-    "psum_depth_pixels": "psum_depth", "bus_bits": "axi_data_width",
-    "requantisers": "requantisers", "accumulator_bits": "accumulator_bits",
-    "result_words": "result_words",
-}  # fmt: skip
-"""Column -> field of `Config`."""
-RUN_COLUMNS = {"latency_cycles": 16, "batch_images": 1, "coded": 1}
-"""The rest of a design's columns, with what stands where one is not given."""
+RUN_COLUMNS = {"latency_cycles": DEFAULT_LATENCY, "batch_images": 1, "coded": 1}
+"""A design's columns beside `FIELDS`, with what stands where one is not given."""
 
 
 def complete(designs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """All columns of a design, with `Config`'s defaults for those that are not given."""
     count = len(next(iter(designs.values())))
-    defaults = {column: getattr(Config(), field) for column, field in DESIGN_COLUMNS.items()}
+    defaults = {column: getattr(Config(), field) for column, field in FIELDS.items()}
     return {name: np.asarray(designs.get(name, np.full(count, value)), np.int64)
             for name, value in (defaults | RUN_COLUMNS).items()}  # fmt: skip
 
 
+def configuration(designs: dict[str, np.ndarray], i: int) -> Config:
+    """Of point i of a table. Raises HfnError for one that the RTL does not support."""
+    return Config(**{f: int(designs[c][i]) for c, f in FIELDS.items() if c in designs})
+
+
 def point(config: Config, latency: int, batch: int = 1, coded: bool = True) -> dict:
     """One design, as `figures` wants it."""
-    values = {column: getattr(config, field) for column, field in DESIGN_COLUMNS.items()}
+    values = {column: getattr(config, field) for column, field in FIELDS.items()}
     values |= {"latency_cycles": latency, "batch_images": batch, "coded": int(coded)}
     return {name: np.array([value]) for name, value in values.items()}
 
@@ -47,9 +44,9 @@ def point(config: Config, latency: int, batch: int = 1, coded: bool = True) -> d
 def figures(workload: Workload, designs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """What a run of the workload takes on each design: column -> array, one entry a design.
 
-    designs: some of the columns above, integers (points,), each a legal `Config`. Figures are NaN
-    where the network does not fit, which `infeasible_reason` explains ("" where it does). Raises
-    HfnError for a latency that the closed forms do not hold for.
+    designs: some of FIELDS and RUN_COLUMNS, integers (points,). Figures are NaN where the network
+    does not fit, which `infeasible_reason` explains ("" where it does). Raises HfnError for a
+    design that the RTL does not support, and a latency that the closed forms do not hold for.
     """
     d = complete(designs)
     for latency in (d["latency_cycles"].min(), d["latency_cycles"].max()):
@@ -77,17 +74,9 @@ def figures(workload: Workload, designs: dict[str, np.ndarray]) -> dict[str, np.
 
 def _table(d: dict[str, np.ndarray], mine: np.ndarray) -> np.recarray:
     """The engine's table of the designs `mine`."""
-    t = table(DESIGN, len(mine))
-    c = {name: values[mine] for name, values in d.items()}
-    t.rows, t.columns, t.bus_bits = c["rows_lanes"], c["columns_channels"], c["bus_bits"]
-    t.units, t.group = np.minimum(c["requantisers"], t.columns), np.maximum(t.rows, t.columns)
-    t.bus_bytes = t.bus_bits // 8
-    t.bank_words = c["activation_bank_bytes"] * 8 // t.group
-    t.mask_words = c["mask_buffer_bytes"] // t.bus_bytes
-    t.psum_depth, t.accumulator_bits = c["psum_depth_pixels"], c["accumulator_bits"]
-    t.parameter_channels, t.result_words = c["parameter_channels"], c["result_words"]
-    t.latency, t.batch = c["latency_cycles"], c["batch_images"]
-    return t
+    rows = [tuple(Design.of(configuration(d, i), int(d["latency_cycles"][i]),
+                            int(d["batch_images"][i]))) for i in mine]  # fmt: skip
+    return np.array(rows, DESIGN).view(np.recarray)
 
 
 def _stored(workload: Workload, streams, config: Config) -> int:

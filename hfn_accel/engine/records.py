@@ -40,7 +40,6 @@ class Design(NamedTuple):
     psum_depth: int
     parameter_channels: int
     result_words: int
-    accumulator_bits: int
     latency: int
     batch: int
 
@@ -52,8 +51,7 @@ class Design(NamedTuple):
             bus_bits=config.axi_data_width, bus_bytes=config.bus_bytes,
             bank_words=config.bank_words, mask_words=config.mask_words,
             psum_depth=config.psum_depth, parameter_channels=config.parameter_channels,
-            result_words=config.result_words, accumulator_bits=config.accumulator_bits,
-            latency=latency, batch=batch,
+            result_words=config.result_words, latency=latency, batch=batch,
         )  # fmt: skip
 
 
@@ -93,7 +91,7 @@ TENSOR = dtype(
 the first tensor that is like this one in all of it."""
 
 PLACED = dtype(
-    "spilled_source", "spilled_residual", "spilled_output", "resident", "area", "shared_chunk",
+    "spilled_source", "spilled_residual", "spilled_output", "resident", "area",
     "height", "source_slots", "other_slots", "chunk_outer", "kept", "passing", "first_chunk",
     "chunks",
 )  # fmt: skip

@@ -213,7 +213,7 @@ def _write(p, need, tiling):
     p.spilled_source = need.spilled_source
     p.spilled_residual = need.spilled_residual
     p.spilled_output = need.spilled_output
-    p.resident, p.area, p.shared_chunk = need.resident, need.area, need.chunk
+    p.resident, p.area = need.resident, need.area
     p.height = tiling.height
     p.source_slots, p.other_slots = tiling.source_slots, tiling.other_slots
     p.chunk_outer = tiling.order.chunk_outer

@@ -47,8 +47,7 @@ def _run(network, designs, sums, spent, moved, refusals):
         d = designs[n]
         design = Design(
             d.rows, d.columns, d.units, d.group, d.bus_bits, d.bus_bytes, d.bank_words,
-            d.mask_words, d.psum_depth, d.parameter_channels, d.result_words, d.accumulator_bits,
-            d.latency, d.batch,
+            d.mask_words, d.psum_depth, d.parameter_channels, d.result_words, d.latency, d.batch,
         )  # fmt: skip
         jobs, planned, refusal = plan(network, design)
         if refusal.reason == FITS:

@@ -4,6 +4,9 @@ Units are in the names. Figures are of a run, of `batch_images` images; where a 
 infeasible they are NaN, and `infeasible_reason` says why.
 """
 
+from dataclasses import fields
+
+from ..config import Config
 from ..estimator import CAUSES, CLASSES
 
 POINT = "point"  # number of the point in the whole sweep, counted from 0
@@ -24,6 +27,10 @@ DESIGN = {
     "batch": "batch_images",
 }  # fmt: skip
 """Axis of a design -> column, or columns."""
+
+_AXES = DESIGN | dict(zip(("rows", "columns"), DESIGN["pe"], strict=True))
+FIELDS = {_AXES[f.name]: f.name for f in fields(Config)}
+"""Column -> field of `Config`, the rest of a design being of a run."""
 
 MOVED = tuple(f"{name}_moved_bytes" for name in (*CLASSES, "activation", "total"))
 FIGURES = (

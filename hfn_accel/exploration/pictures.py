@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from .. import design_report, html, plots
-from ..config import Config
+from ..evaluate import RUN_COLUMNS, configuration
 from ..plots.labels import MAXIMISED
-from .columns import DESIGN, REASON, WORKLOAD
+from .columns import REASON, WORKLOAD
 from .goals import Goals
 from .space import Space
 
@@ -59,9 +59,6 @@ def _series(table: dict[str, np.ndarray], default: str) -> str:
 
 def _report(table: dict[str, np.ndarray], i: int, space: Space) -> dict:
     """`design_report.report` of row `i`."""
-    axes = {axis: int(table[column][i]) for axis, column in DESIGN.items() if axis != "pe"}
-    latency, batch, coded = (axes.pop(axis) for axis in ("latency", "batch", "coded"))
-    rows, columns = (int(table[column][i]) for column in DESIGN["pe"])
+    latency, batch, coded = (int(table[column][i]) for column in RUN_COLUMNS)
     workload = space.variant(int(table["point"][i])).workload
-    config = Config(rows=rows, columns=columns, **axes)
-    return design_report.report(workload, config, latency, batch, bool(coded))
+    return design_report.report(workload, configuration(table, i), latency, batch, bool(coded))

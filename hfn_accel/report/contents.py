@@ -114,20 +114,22 @@ def buffers() -> Table:
     for pe in ("16x16", "32x32"):
         for bank in BANKS:
             r = design_report(found, Config.parse(pe=pe).replace(activation_bytes=bank * KIB))
-            rows.append({
-                "pe": pe, "bank": bank, "cycles": r["cycles"],
-                "against_array": r["cycles"] / r["ideal_cycles"],
-                "body_utilisation": r["body_utilisation"],
-                **{name: r["bytes"][name] for name in ("activation", "mask", "total")},
-            })  # fmt: skip
+            rows.append({"bank": bank, **_speed(r), **r["bytes"]})
     return Table("HFN-ResNet-50 at 224x224 with other activation banks", columns, rows,
                  "python -m hfn_accel.report buffers")  # fmt: skip
+
+
+def _speed(r: dict) -> dict:
+    """Of a design's report: cycles, and what they are against the bounds."""
+    return {"pe": r["pe"], "cycles": r["cycles"], "body_utilisation": r["body_utilisation"],
+            "against_array": r["cycles"] / r["ideal_cycles"],
+            "against_bus": r["cycles"] / r["bandwidth_cycles"]}  # fmt: skip
 
 
 def networks() -> Table:
     """The networks that `make test-networks` runs on the RTL, estimated."""
     columns = (
-        Column("network", "network, input"), Column("array", "array"),
+        Column("network", "network, input"), Column("pe", "array"),
         Column("cycles", "cycles", "{:,}"), Column("against_array", "× full array", "{:.3f}"),
         Column("against_bus", "× full bus", "{:.3f}"),
         Column("body_utilisation", "within the stages", "{:.1%}"),
@@ -139,14 +141,9 @@ def networks() -> Table:
         workload = _random(case.arch, case.seed, case.bits)
         r = design_report(workload, case.config, batch=case.batch, coded=case.coded)
         low, high = r["energy_uj"]["total"]
-        rows.append({
-            "network": name, "array": r["pe"], "cycles": r["cycles"],
-            "against_array": r["cycles"] / r["ideal_cycles"],
-            "against_bus": r["cycles"] / r["bandwidth_cycles"],
-            "body_utilisation": r["body_utilisation"], "bytes": r["bytes"]["total"],
-            "compulsory": r["compulsory_bytes"], "time": r["time_ms"],
-            "energy": f"{low / 1e3:.2f} to {high / 1e3:.2f}",
-        })  # fmt: skip
+        rows.append({"network": name, **_speed(r), "bytes": r["bytes"]["total"],
+                     "compulsory": r["compulsory_bytes"], "time": r["time_ms"],
+                     "energy": f"{low / 1e3:.2f} to {high / 1e3:.2f}"})  # fmt: skip
     return Table("The networks that run whole on the RTL, estimated", columns, rows,
                  "python -m hfn_accel.report networks")  # fmt: skip
 
@@ -221,13 +218,8 @@ def tickets() -> Table:
     rows = []
     for path in sorted(TICKETS.glob("*.safetensors")):
         about = load(path).provenance
-        rows.append(
-            {
-                "ticket": path.stem,
-                "bytes": path.stat().st_size,
-                **{c.key: about.get(c.key) for c in columns if c.key not in ("ticket", "bytes")},
-            }
-        )
+        said = {c.key: about.get(c.key) for c in columns}
+        rows.append(said | {"ticket": path.stem, "bytes": path.stat().st_size})
     return Table("The tickets that ship, on all test images of their data", columns, rows,
                  "python -m hfn_accel.report tickets")  # fmt: skip
 

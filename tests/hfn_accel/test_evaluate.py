@@ -33,11 +33,6 @@ def random_designs(rng, count: int) -> dict[str, np.ndarray]:
     }  # fmt: skip
 
 
-def config_of(designs: dict[str, np.ndarray], i: int) -> Config:
-    return Config(**{field: int(designs[column][i]) for column, field in
-                     evaluate.DESIGN_COLUMNS.items() if column in designs})  # fmt: skip
-
-
 @pytest.mark.parametrize("number", range(len(NETWORKS)))
 def test_points_are_single_estimates(number):
     """Cycles by cause, bytes by class, occupancy, and the reason where nothing fits."""
@@ -46,7 +41,7 @@ def test_points_are_single_estimates(number):
     found = evaluate.figures(workload, designs)
     fitting = 0
     for i in range(24):
-        config = config_of(designs, i)
+        config = evaluate.configuration(designs, i)
         latency, batch, coded = (int(designs[n][i]) for n in evaluate.RUN_COLUMNS)
         try:
             e = workload.estimate(config, latency, batch, bool(coded))
