@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 SHAPE ?= 16x16
 
-.PHONY: setup test test-slow test-networks demo bench synthesis lint lint-verilog clean
+.PHONY: setup test test-slow test-networks demo train-demo bench synthesis lint lint-verilog clean
 
 setup: .venv/.set-up
 
@@ -35,6 +35,10 @@ synthesis: .venv/.synth
 
 demo: setup
 	$(PY) -m hfn_accel.demo
+
+# Finds a ticket for scikit-learn's digits, and runs it on the RTL.
+train-demo: setup
+	$(PY) -m hfn_accel.train_demo
 
 lint: setup
 	$(PY) -m ruff check

@@ -1,6 +1,7 @@
 """Image data sets in their original files, as uint8 arrays (N, C, H, W) and labels."""
 
 import gzip
+import hashlib
 import io
 import pickle
 import zlib
@@ -11,13 +12,32 @@ import numpy as np
 
 from hfn_accel.errors import HfnError
 from hfn_accel.files import read_bytes
-
-DATASETS = ("cifar10", "cifar100", "fashion-mnist", "digits")
+from hfn_accel.recipe import DATASETS
 
 SOURCES = {
     "cifar10": "the folder cifar-10-batches-py of Krizhevsky's CIFAR-10 python archive",
     "cifar100": "the folder cifar-100-python of Krizhevsky's CIFAR-100 python archive",
     "fashion-mnist": "the four idx .gz files of Zalando's Fashion-MNIST repository",
+}
+
+MD5 = {
+    # of CIFAR's files as published; their names differ between the two sets
+    "data_batch_1": "c99cafc152244af753f735de768cd75f",
+    "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
+    "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
+    "data_batch_4": "634d18415352ddfa80567beed471001a",
+    "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
+    "test_batch": "40351d587109b95175f43aff81a1287e",
+    "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
+    "train": "16019d7e3df5f24257cddd939b257f8d",
+    "test": "f0ef6b0ae62326f3e7ffdfab6717acfc",
+    "meta": "7973b15100ade9c7d40fb424638fde48",
+    # of what Fashion-MNIST's files hold, which are around compressed again: unpacked from files
+    # of the published sums 8d4fb7e6..., 25c81989..., bef4ecab... and bb300cfd...
+    "train-images-idx3-ubyte.gz": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "train-labels-idx1-ubyte.gz": "9018921c3c673c538a1fc5bad174d6f9",
+    "t10k-images-idx3-ubyte.gz": "8181f5470baa50b63fa0f6fddb340f0a",
+    "t10k-labels-idx1-ubyte.gz": "15d484375f8d13e6eb1aabb0c3f46965",
 }
 
 FASHION_NAMES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt",
@@ -62,8 +82,17 @@ _DAMAGE = (pickle.UnpicklingError, EOFError, ArithmeticError, AttributeError, Im
            LookupError, MemoryError, RuntimeError, SystemError, TypeError, ValueError)  # fmt: skip
 
 
+def _check(path: Path, data: bytes) -> bytes:
+    """The data, if they are the published ones. Raises HfnError otherwise."""
+    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if found != MD5.get(path.name, found):
+        raise HfnError(f"{path} is not as published: its MD5 sum is {found}, not "
+                       f"{MD5[path.name]}; fetch it again")  # fmt: skip
+    return data
+
+
 def _cifar_file(path: Path, *keys: bytes) -> list:
-    data = read_bytes(path)
+    data = _check(path, read_bytes(path))
     try:
         batch = _ArrayUnpickler(io.BytesIO(data), encoding="bytes").load()
     except _DAMAGE as error:
@@ -89,7 +118,7 @@ def _cifar(folder: Path, train: list[str], test: str, key: bytes):
 def _idx(path: Path) -> np.ndarray:
     data = read_bytes(path)
     try:
-        data = gzip.decompress(data)
+        data = _check(path, gzip.decompress(data))
         shape = np.frombuffer(data, ">u4", data[3], 4).astype(int)
         return np.frombuffer(data, np.uint8, offset=4 + 4 * data[3]).reshape(shape).copy()
     except (OSError, EOFError, zlib.error, IndexError, ValueError):
@@ -120,7 +149,7 @@ def _fashion_mnist(root: Path):
 def load(name: str, folder: str | None = None) -> Dataset:
     """Load a data set from `folder` (not needed for digits, which scikit-learn carries).
 
-    Raises HfnError if the name is unknown or a file is missing or damaged.
+    Raises HfnError if the name is unknown, or a file is missing or not as published.
     """
     if name not in DATASETS:
         raise HfnError(f"dataset must be one of {', '.join(DATASETS)}, not {name!r}")

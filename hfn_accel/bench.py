@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 
-from . import bench_estimate, huffman, randomness, sequence
+from . import bench_estimate, bench_train, huffman, randomness, sequence
 from .cli import add_json, parser, run
 from .files import atomic_write, write_json
 
@@ -167,6 +167,7 @@ BENCHMARKS = {
     "codec": (bench_codec, print_codec),
     "estimate": (bench_estimate.measure, bench_estimate.show),
     "sequence": (bench_sequence, print_sequence),
+    "train": (bench_train.measure, bench_train.show),
 }
 
 
@@ -176,6 +177,7 @@ def main():
     p.add_argument("--plot", metavar="F.png", help="of sequence: also draw the comparison")
     p.add_argument("--scalesim", metavar="PYTHON", help="of estimate: an interpreter with "
                    "SCALE-Sim 3, to compare with")  # fmt: skip
+    bench_train.add_arguments(p)
     add_json(p)
     args = p.parse_args()
     measure, show = BENCHMARKS[args.name]

@@ -4,15 +4,12 @@ Emits Verilog, classifies the sample on the functional simulator, runs images of
 compares both and the estimate, and plots where cycles and bytes go.
 """
 
-import sys
 from pathlib import Path
 
-import numpy as np
-
-from . import cli, design_report, dse, gen, images, plots, rooms, ticket
+from . import cli, design_report, dse, gen, images, plots, ticket
 from .compiler import compile
+from .demos import on_rtl, show, step
 from .errors import HfnError
-from .estimator import DEFAULT_LATENCY
 from .functional import execute
 from .workload import Workload
 
@@ -44,24 +41,8 @@ def main(argv: list[str] | None = None):
     print(f"right: {right.sum()} of {len(sample)}")
 
     step(f"{len(some)} of them on the RTL (Verilator)")
-    backend = rooms.load("sim.backend", "sim")
     report = design_report.report(Workload.of_ticket(found, str(TICKET)), config)
-    counted = backend.run(program, config, some.images, keep=True, latency=DEFAULT_LATENCY,
-                          progress=report["cycles"] if sys.stderr.isatty() else 0)  # fmt: skip
-    show(some, counted.logits, len(some))
-    same = {
-        "logits": (counted.logits == result.logits[: len(some)]).all(),
-        f"{len(counted.activations)} layers' activations": all(
-            (a == b[: len(some)]).all()
-            for a, b in zip(counted.activations, result.activations, strict=True)
-        ),
-        "cycles by cause": counted.cycles == report["cycles_by_cause"],
-        "bytes by class": counted.bytes == {c: report["bytes"][c] for c in counted.bytes},
-    }
-    for what, equal in same.items():
-        print(f"{what}: {'equal' if equal else 'DIFFERENT'}")
-    print(f"cycles estimated {report['cycles']:,} = counted {counted.cycles['total']:,}"
-          if same["cycles by cause"] else "estimate and RTL differ")  # fmt: skip
+    equal = on_rtl(program, config, report, some, result)
 
     step("Where cycles and bytes go")
     print(design_report.text(report))
@@ -70,21 +51,8 @@ def main(argv: list[str] | None = None):
 
     step("Other designs")
     dse.main(["--ticket", str(TICKET), "--out", str(folder / "dse"), "--restart", "--workers", "1"])
-    if not all(same.values()):
+    if not equal:
         raise HfnError("RTL, functional simulator and estimate differ (see above)")
-
-
-def step(title: str):
-    print(f"\n== {title}", flush=True)
-
-
-def show(sample: images.Images, logits: np.ndarray, count: int):
-    """The first predictions beside their labels."""
-    for i in range(count):
-        predicted, label = int(logits[i].argmax()), int(sample.labels[i])
-        mark = " " if predicted == label else "x"
-        print(f"  image {i:3}  {mark} predicted {sample.class_names[predicted]:12}"
-              f"label {sample.class_names[label]}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -1,88 +1,58 @@
 """`python -m hfn_accel.train`: find a ticket on a data set (or train the same network densely)."""
 
 import argparse
+import csv
 import ctypes
+import json
 import os
+import shlex
 from pathlib import Path
 
-from . import rooms
+from . import plots, recipe_options, rooms
 from .cli import add_json, parser, run
 from .errors import HfnError
-from .files import atomic_write, write_json
-from .network import Architecture
-from .sequence import seed_state
+from .files import atomic_write, make_folder, write_json
+from .recipe import Recipe
 
-DATASETS = ("cifar10", "cifar100", "fashion-mnist", "digits")
 RECALIBRATION_IMAGES = 10_000
-SHORTCUT_BITS = 8  # of projection shortcuts, which have no ReLU and must keep their sign
-
-
-def _number(kind, low, high, what):
-    """An argparse type: a number from low to high."""
-
-    def convert(text):
-        try:
-            value = kind(text)
-        except ValueError:
-            value = None
-        if value is None or not low <= value <= high:
-            raise argparse.ArgumentTypeError(f"must be {what}, not {text!r}")
-        return value
-
-    return convert
 
 
 def arguments(argv=None) -> argparse.Namespace:
-    """The command line, checked as far as that needs neither data nor PyTorch."""
-    count = _number(int, 1, 1 << 20, "an integer of at least 1")
-    rate = _number(float, 1e-9, 1e3, "a positive number")
+    """The command line, checked as far as that needs neither data nor PyTorch; `chosen` is the
+    Recipe that it says."""
     p = parser("train", "Find a ticket: search the supermasks of a folded residual network.")
-    p.add_argument("--dataset", required=True, choices=DATASETS, help="what to classify")
     p.add_argument("--data", metavar="DIR", help="folder of the data set's original files "
                    "(not needed for digits)")  # fmt: skip
-    p.add_argument("--arch", default="32x1,64x2f,128x3f", metavar="WxB[b][f],...",
-                   help="width x blocks a stage, b: of bottlenecks, f: folded; imagenet: before "
-                   "them gives that stem (default %(default)s)")  # fmt: skip
-    p.add_argument("--method", default="edge-popup", choices=("edge-popup", "dense"),
-                   help="search a supermask, or train the weights for comparison")  # fmt: skip
-    p.add_argument("--density", default=0.3, metavar="D", help="fraction of weights that the "
-                   "mask keeps (default 0.3)",
-                   type=_number(float, 1e-4, 1, "above 0 and at most 1"))  # fmt: skip
-    p.add_argument("--act-bits", default=4, type=_number(int, 1, 8, "an integer from 1 to 8"),
-                   metavar="A", help="bits of ReLU outputs (default 4)")  # fmt: skip
-    p.add_argument("--epochs", default=40, type=count, metavar="N",
-                   help="passes over the training images (default 40)")  # fmt: skip
-    p.add_argument("--quantise-from", type=_number(int, 0, 1 << 20, "an integer of at least 0"),
-                   metavar="EPOCH", help="epoch from which activations are integers; the number of "
-                   "epochs: only afterwards (default: three quarters of them)")  # fmt: skip
-    p.add_argument("--batch", default=128, type=count, metavar="N",
-                   help="images a step (default 128)")  # fmt: skip
-    p.add_argument("--lr", default=0.1, type=rate, metavar="X",
-                   help="highest learning rate (default 0.1)")  # fmt: skip
-    p.add_argument("--weight-decay", default=1e-4, type=_number(float, 0, 1, "from 0 to 1"),
-                   metavar="X", help="of scores and normalisation (default 0.0001)")  # fmt: skip
-    p.add_argument("--seed", default=1, type=_number(int, 0, (1 << 64) - 1, "from 0 to 2^64 - 1"),
-                   metavar="N", help="of the weights and of the search (default 1)")  # fmt: skip
-    p.add_argument("--bfloat16", action="store_true", help="compute in bfloat16 (faster search)")
-    p.add_argument("--threads", type=_number(int, 1, 256, "an integer from 1 to 256"),
-                   metavar="N", help="CPU threads (default: PyTorch's choice)")  # fmt: skip
+    p.add_argument("--out", required=True, metavar="T.safetensors", type=Path,
+                   help="ticket; checkpoint, metrics and logs stay beside it: .ckpt, .csv, "
+                   ".density.csv, .logs")  # fmt: skip
     p.add_argument("--device", default="cpu", choices=("cpu", "cuda"),
                    help="where to compute (default cpu)")  # fmt: skip
-    p.add_argument("--out", required=True, metavar="T.safetensors", type=Path,
-                   help="ticket; checkpoint and metrics stay beside it: .ckpt, .csv")  # fmt: skip
+    p.add_argument("--threads", type=int, metavar="N",
+                   help="CPU threads (default: PyTorch's choice)")  # fmt: skip
+    p.add_argument("--checkpoint-every", type=int, default=500, metavar="N",
+                   help="steps that a killed search loses at most (default 500)")  # fmt: skip
+    p.add_argument("--explicit-signs", action="store_true", help="store the signs in the ticket "
+                   "that the chip cannot regenerate (--weights shifted, generator)")  # fmt: skip
+    p.add_argument("--plot", metavar="DIR", type=Path,
+                   help="also draw loss, accuracy and mask density over the epochs")  # fmt: skip
     add_json(p)
+    recipe_options.add_options(p)
     args = p.parse_args(argv)
-    if args.quantise_from is None:
-        args.quantise_from = args.epochs * 3 // 4
-    if args.quantise_from > args.epochs:
-        raise HfnError(f"--quantise-from must be at most --epochs {args.epochs}")
+    args.chosen = recipe_options.chosen(args)
+    for name, value, high in (("--threads", args.threads, 256),
+                              ("--checkpoint-every", args.checkpoint_every, 1 << 40)):  # fmt: skip
+        if value is not None and not 1 <= value <= high:
+            raise HfnError(f"{name} must be from 1 to {high}, not {value}")
+    if args.explicit_signs and args.chosen.weights == "sequence":
+        raise HfnError("--explicit-signs needs --weights shifted or generator: the sequence's "
+                       "signs need not be stored")  # fmt: skip
     if args.out.suffix != ".safetensors":
         raise HfnError(f"--out must end in .safetensors, not {args.out.name!r}")
     if args.out.is_dir():
         raise HfnError(f"--out: {args.out} is a folder")
     if not (args.out.parent.is_dir() and os.access(args.out.parent, os.W_OK)):
         raise HfnError(f"--out: cannot write into folder {args.out.parent}")
-    Architecture.parse(args.arch, classes=10)
     return args
 
 
@@ -105,24 +75,32 @@ def keep_freed_memory():
     mallopt(top_pad, 256 << 20)
 
 
-def _import_golden():
-    names = ("data", "export", "integer", "network", "search")
-    return [rooms.load(f"golden.{name}", "train", rooms=("golden",)) for name in names]
+def no_ticket(recipe: Recipe, explicit_signs: bool) -> str | None:
+    """What a search finds if no ticket can say it, in a few words; None if one can."""
+    if recipe.method == "dense":
+        return "dense weights"
+    if recipe.magnitudes == "normal" and recipe.method != "biprop":
+        return "normal magnitudes"
+    if recipe.freeze_pattern == "generator":
+        return "a frozen pattern of PyTorch's generator"
+    if recipe.weights != "sequence" and not explicit_signs:
+        return f"{recipe.weights} signs without --explicit-signs"
+    return None
 
 
 def command(args) -> str:
     """The command that repeats this search; DIR stands for the data's place."""
-    words = ["python -m hfn_accel.train --dataset", args.dataset]
-    words += [] if args.data is None else ["--data DIR"]
-    for name in ("arch", "method", "density", "act_bits", "epochs", "quantise_from", "batch", "lr",
-                 "weight_decay", "seed", "threads", "device"):  # fmt: skip
-        words += [f"--{name.replace('_', '-')}", str(getattr(args, name))]
-    return " ".join(words + ["--bfloat16"] * args.bfloat16 + ["--out", args.out.name])
+    processes = os.environ.get("WORLD_SIZE", "1")
+    words = ["python"] if processes == "1" else ["torchrun", "--nproc-per-node", processes]
+    words += ["-m", "hfn_accel.train", *recipe_options.words(args.chosen, args.preset)]
+    words += ["--explicit-signs"] * args.explicit_signs
+    words += ["--data", "DIR"] if args.data else []
+    words += ["--device", "cuda"] if args.device == "cuda" else ["--threads", str(args.threads)]
+    return shlex.join([*words, "--out", args.out.name])
 
 
-def train(args) -> dict:
-    """Search (or resume, or only export a finished search), write the file, return the result."""
-    data, export, integer, network, search = _import_golden()
+def prepare(args):
+    """Set PyTorch up as the options say. Raises HfnError."""
     import torch
 
     if args.device == "cuda":
@@ -132,68 +110,105 @@ def train(args) -> dict:
     if args.threads is not None:
         torch.set_num_threads(args.threads)
     args.threads = torch.get_num_threads()  # for the record: sums depend on it
-    images = data.load(args.dataset, args.data)
-    if args.batch > len(images.train_images):
-        raise HfnError(f"--batch must be at most {len(images.train_images)} for {args.dataset}")
-    _, channels, size, _ = images.train_images.shape
-    arch = Architecture.parse(args.arch, classes=len(images.class_names), in_channels=channels,
-                              image_size=size)  # fmt: skip
-    recipe = search.Recipe(epochs=args.epochs, batch=args.batch, lr=args.lr, seed=args.seed,
-                           weight_decay=args.weight_decay, quantise_from=args.quantise_from,
-                           bfloat16=args.bfloat16)  # fmt: skip
-    torch.manual_seed(args.seed)
-    bits = [args.act_bits if conv.relu else SHORTCUT_BITS for conv in arch.layers[:-1]]
-    dense = args.method == "dense"
-    model = network.FoldedResNet(arch, seed_state(args.seed), args.density, bits, dense)
-    history = search.train(model, images, recipe, args.out.with_suffix(".ckpt"), args.device)
 
-    quantised = not dense or args.quantise_from < args.epochs
-    seen = search.augment(torch.as_tensor(images.train_images[:RECALIBRATION_IMAGES]),
-                          images.flip, torch.Generator().manual_seed(args.seed))  # fmt: skip
-    export.recalibrate(model, seen.numpy(), quantised=quantised)
-    test = images.test_images, images.test_labels
+
+def train(args) -> dict | None:
+    """Search (or resume, or only export a finished search), write the file, return the result.
+
+    Of several processes that torchrun started, the first alone writes and returns. The test
+    images are used once, at the end.
+    """
+    data, build, loop, files = _golden("data", "build", "training.loop", "training.files")
+    prepare(args)
+    if args.plot:
+        make_folder(args.plot)  # now, not after hours
+    recipe = args.chosen
+    images = data.load(recipe.dataset, args.data)
+    model = build.build(recipe, build.architecture(recipe, images))
+    beside = files.RunFiles(args.out)
+    history = loop.train(model, images, recipe, beside, device=args.device,
+                         checkpoint_every=args.checkpoint_every)  # fmt: skip
+    if os.environ.get("RANK", "0") != "0":
+        return None
     result = {
-        "dataset": args.dataset, "method": args.method, "arch": args.arch, "seed": args.seed,
-        "density": 1.0 if dense else args.density, "command": command(args),
-        "activation_bits": args.act_bits if quantised else 32, "epochs": args.epochs,
-        "seconds": round(sum(float(row["seconds"]) for row in history), 1),
-        "test_images": len(test[0]), "float_accuracy": search.accuracy(model, *test, args.device),
-        "history": [{k: float(v) for k, v in row.items()} for row in history], "out": args.out.name,
+        "dataset": recipe.dataset, "method": recipe.method, "arch": recipe.arch,
+        "seed": recipe.seed, "recipe": recipe.to_dict(), "command": command(args),
+        "epochs": recipe.epochs, "seconds": round(sum(row["seconds"] for row in history), 1),
+        "test_images": len(images.test_images), "history": history, "out": args.out.name,
+        "no_ticket": no_ticket(recipe, args.explicit_signs),
     }  # fmt: skip
-    if dense:
-        from safetensors.torch import save
-
-        state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
-        atomic_write(args.out, save(state, {"format": "hfn-dense", "command": result["command"]}))
-    else:
-        kept = {"seed": args.seed, "class_names": images.class_names}
-        ticket = export.to_ticket(model, **kept)
-        result["integer_accuracy"] = integer.accuracy(integer.IntegerResNet(ticket), *test)
-        names = ("dataset", "command", "epochs", "seconds", "test_images", "float_accuracy",
-                 "integer_accuracy")  # fmt: skip
-        provenance = {name: str(result[name]) for name in names}
-        export.to_ticket(model, **kept, provenance=provenance).save(args.out)
-    result["bytes"] = args.out.stat().st_size
+    measure_and_write(args, model, images, result)
+    if args.plot:
+        with beside.densities.open(newline="") as text:
+            densities = list(csv.DictReader(text))
+        figures = plots.training_plots(history, densities, recipe)
+        plots.save_figures(figures, args.plot)
     return result
+
+
+def measure_and_write(args, model, images, result: dict):
+    """Test accuracies into `result`, and the ticket, or the real network where there is none.
+
+    float_accuracy has real activations, float_quantised_accuracy the ticket's in floating point,
+    each with the normalisation statistics of its own; integer_accuracy is the ticket's.
+    """
+    import torch
+    from safetensors.torch import save
+
+    moving, measure, export, integer = _golden("training.images", "training.accuracy", "export",
+                                               "integer")  # fmt: skip
+    recipe, test = args.chosen, (images.test_images, images.test_labels)
+    seen = moving.augment(torch.as_tensor(images.train_images[:RECALIBRATION_IMAGES]),
+                          images.flip, moving.generator(recipe.seed)).numpy()  # fmt: skip
+    for name, quantised in (("float_accuracy", False), ("float_quantised_accuracy", True)):
+        export.recalibrate(model, seen, quantised=quantised)
+        result[name] = measure.accuracy(model, *test, args.device)
+    if result["no_ticket"]:
+        state = {name: value.cpu().contiguous() for name, value in model.state_dict().items()}
+        about = {"format": "hfn-float", "command": result["command"]}
+        atomic_write(args.out, save(state, about))
+    else:
+        about = {"seed": recipe.seed, "class_names": images.class_names,
+                 "explicit": args.explicit_signs}  # fmt: skip
+        ticket = export.to_ticket(model, **about, provenance={})
+        result["integer_accuracy"] = integer.accuracy(integer.IntegerResNet(ticket), *test)
+        names = ("dataset", "method", "seed", "command", "epochs", "seconds", "test_images",
+                 "float_accuracy", "float_quantised_accuracy", "integer_accuracy")  # fmt: skip
+        provenance = {name: str(result[name]) for name in names}
+        provenance["recipe"] = json.dumps(result["recipe"])
+        export.to_ticket(model, **about, provenance=provenance).save(args.out)
+    result["bytes"] = args.out.stat().st_size
+
+
+def _golden(*names: str):
+    return [rooms.load(f"golden.{name}", "train", rooms=("golden",)) for name in names]
+
+
+def show(result: dict, out: Path):
+    """Print the accuracies and what was written."""
+    of = f"of {result['test_images']} test images"
+    print(f"real activations     {result['float_accuracy']:.2%} {of}")
+    print(f"integers, in floats  {result['float_quantised_accuracy']:.2%}")
+    if result["no_ticket"]:
+        print(f"{out}: {result['no_ticket']}, for comparison, not a ticket; "
+              f"{result['bytes']} bytes")  # fmt: skip
+    else:
+        print(f"integer accuracy     {result['integer_accuracy']:.2%}")
+        print(f"{out}: ticket of {result['bytes']} bytes")
+    print(f"{result['epochs']} epochs in {result['seconds']:.0f} s")
 
 
 def main():
     args = arguments()
     keep_freed_memory()
     result = train(args)
-    if args.json:
-        write_json(args.json, result)
-    elif args.method == "dense":
-        write_json(args.out.with_suffix(".json"), result)
+    if result is None:
+        return
+    if args.json or result["no_ticket"]:
+        write_json(args.json or args.out.with_suffix(".json"), result)
     if args.json == "-":
         return
-    print(f"float accuracy    {result['float_accuracy']:.2%} of {result['test_images']} images")
-    if args.method == "dense":
-        print(f"{args.out}: dense weights for comparison, not a ticket; {result['bytes']} bytes")
-    else:
-        print(f"integer accuracy  {result['integer_accuracy']:.2%}")
-        print(f"{args.out}: ticket of {result['bytes']} bytes")
-    print(f"{result['epochs']} epochs in {result['seconds']:.0f} s")
+    show(result, args.out)
 
 
 if __name__ == "__main__":

@@ -5,14 +5,9 @@ what comes out does not depend on who computed what, or in which order.
 """
 
 import logging
-import multiprocessing
-import os
 import re
-import signal
-import threading
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, Future, wait
-from concurrent.futures import ProcessPoolExecutor as Pool
+from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,13 +17,12 @@ import numpy as np
 from .. import __version__
 from ..errors import HfnError
 from ..evaluate import figures
+from ..workers import AHEAD, KEPT, Hand, processes
 from ..workload import Workload, resolve
 from . import table
 from .columns import POINT
 from .space import Space
-from .store import KEPT
 
-AHEAD = 3  # chunks that wait for each worker, so that none is idle
 CONNECT_SECONDS = 10
 _KEPT = 4  # workloads that a worker remembers: chunks come workload by workload
 
@@ -79,7 +73,7 @@ def results(space: Space, todo: list[int], workers: int = 1,
     if scheduler is not None:
         place = _cluster(scheduler)
     else:
-        place = _pool(workers) if workers > 1 else _here()
+        place = processes(workers)
     with place as hand:
         waiting, running = iter(todo), {}
         while True:
@@ -89,65 +83,6 @@ def results(space: Space, todo: list[int], workers: int = 1,
                 return
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 yield running.pop(future), future.result()
-
-
-class _Hand(NamedTuple):
-    """Somebody to give chunks to: as `Executor.submit`, and how many at a time."""
-
-    submit: object
-    window: int
-
-
-@contextmanager
-def _here():
-    def submit(function, argument):
-        future = Future()
-        future.set_result(function(argument))
-        return future
-
-    yield _Hand(submit, 1)
-
-
-@contextmanager
-def _pool(workers: int):
-    """Processes that are started anew, so that nothing depends on this one's threads."""
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    pool = Pool(workers, context, _begin, (theirs,))
-
-    def submit(*arguments):  # which may start a process: an interrupt is this process's affair
-        with _uninterrupted():
-            return pool.submit(*arguments)
-
-    try:
-        yield _Hand(submit, AHEAD * workers)
-    except BrokenExecutor:
-        raise HfnError(f"a worker process died (out of memory?): {KEPT}") from None
-    finally:
-        ours.close()  # which ends the workers, in the middle of a chunk too
-        pool.shutdown(cancel_futures=True)
-
-
-def _begin(pipe):
-    """In a new worker: end with the process at the other end of the pipe, even if it is killed."""
-
-    def end():
-        try:
-            pipe.recv()
-        except EOFError:
-            os._exit(1)
-
-    threading.Thread(target=end, daemon=True).start()
-
-
-@contextmanager
-def _uninterrupted():
-    """Processes that are started in here never see an interrupt; here it comes later."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -170,7 +105,7 @@ def _cluster(address: str):
             _check_versions(client.run(_version))
             threads = sum(client.nthreads().values())
             executor = client.get_executor(pure=False)
-            yield _Hand(executor.submit, AHEAD * max(threads, 1))
+            yield Hand(executor.submit, AHEAD * max(threads, 1))
         except distributed.KilledWorker as error:
             raise HfnError(f"workers of {address} die again and again ({error}): {KEPT}") from None
         except (CancelledError, distributed.comm.CommClosedError):

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from ..errors import HfnError
 from ..files import atomic_write, make_folder, write_json
+from ..workers import KEPT
 from . import table
 from .space import Space
 
-KEPT = "what is finished is kept, and the same command goes on from there"
 POINTS, FRONT, SWEEP = "points.csv", "front.csv", "sweep.json"
 
 

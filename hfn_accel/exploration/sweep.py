@@ -10,7 +10,7 @@ from pathlib import Path
 from .. import __version__
 from ..errors import HfnError
 from ..files import read_bytes
-from ..ticket_file import find
+from ..ticket import find
 from .axes import parse_axes
 from .columns import COLUMNS
 from .goals import Goals, parse_constraints, parse_objectives

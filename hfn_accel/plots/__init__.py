@@ -5,14 +5,19 @@ from pathlib import Path
 from .buffer import buffer_plot, folded_masks
 from .labels import label
 from .pareto import pareto_plot
+from .precision import precision_plot, sensitivity_plot
 from .roofline import roofline_of_report, roofline_plot
+from .study import study_plot
 from .style import save, save_figures
+from .tickets import channels_plot, density_plot, overlap_plot
+from .training import training_plots
 from .where import bytes_plot, cycles_plot, traffic_plot
 
 __all__ = [
-    "buffer_plot", "bytes_plot", "cycles_plot", "folded_masks", "label", "pareto_plot",
-    "roofline_of_report", "roofline_plot", "save", "save_all", "save_figures",
-    "traffic_plot",
+    "buffer_plot", "bytes_plot", "channels_plot", "cycles_plot", "density_plot", "folded_masks",
+    "label", "overlap_plot", "pareto_plot", "precision_plot", "roofline_of_report", "roofline_plot",
+    "save", "save_all", "save_figures", "sensitivity_plot", "study_plot", "traffic_plot",
+    "training_plots",
 ]  # fmt: skip
 
 

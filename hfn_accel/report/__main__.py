@@ -1,4 +1,4 @@
-"""`python -m hfn_accel.report`: the tables and pictures of docs/results.md.
+"""`python -m hfn_accel.report`: tables and pictures of docs/results.md, cards of docs/tickets.md.
 
 python -m hfn_accel.report sizes [--json F]     one table
 python -m hfn_accel.report all --out DIR        all tables and pictures
@@ -22,8 +22,8 @@ def main(argv: list[str] | None = None):
     p.add_argument("name", choices=(*TABLES, "all"), help="a table, or all tables and pictures")
     p.add_argument("--out", metavar="DIR", help="of all: folder for tables (Markdown, JSON) and "
                    "pictures (PNG, SVG)")  # fmt: skip
-    p.add_argument("--update", metavar="F.md", help="of all: a file whose tables, between "
-                   "<!-- table: NAME --> and <!-- end -->, are written anew")  # fmt: skip
+    p.add_argument("--update", metavar="F.md", nargs="+", help="of all: files whose tables, "
+                   "between <!-- table: NAME --> and <!-- end -->, are written anew")  # fmt: skip
     cli.add_json(p)
     args = p.parse_args(argv)
     if args.update and args.name != "all":
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None):
     if args.name == "all":
         if args.json:
             raise HfnError("--json goes with one table; `report all` writes JSON of each")
-        return write_all(make_folder(args.out), args.update)
+        return write_all(make_folder(args.out), args.update or [])
     table = TABLES[args.name]()
     if args.json != "-":
         print(table.text())
@@ -41,19 +41,20 @@ def main(argv: list[str] | None = None):
         write_json(args.json, table.to_dict())
 
 
-def write_all(folder: Path, update: str | None = None):
-    """Every table as Markdown and JSON, every picture as PNG and SVG; update: see `updated`."""
+def write_all(folder: Path, update: list[str]):
+    """Every table as Markdown and JSON, every picture as PNG and SVG; update: files to rewrite as
+    `updated` does."""
     from .. import plots  # matplotlib takes a second to import
     from .pictures import PICTURES
 
-    old, made = _read(update) if update else "", {}
+    old, made = {path: _read(path) for path in update}, {}
     for name, make in TABLES.items():
         _tell(name)
         made[name] = table = make()
         atomic_write(folder / f"{name}.md", table.markdown().encode())
         write_json(folder / f"{name}.json", table.to_dict())
-    if update:
-        atomic_write(update, updated(old, made).encode())
+    for path, text in old.items():
+        atomic_write(path, updated(text, made).encode())
     for name, draw in PICTURES.items():
         _tell(name)
         plots.save_figures({name: draw()}, folder)

@@ -1,7 +1,6 @@
-"""The tables of docs/results.md, each from the models alone: a function a table."""
+"""The tables of docs/results.md and docs/tickets.md, from the models alone: a function a table."""
 
 from functools import lru_cache
-from pathlib import Path
 
 from .. import rooms, scalesim
 from .. import sizes as _sizes
@@ -14,13 +13,12 @@ from ..energy import weight_energy
 from ..network import Architecture
 from ..networks import named
 from ..random_ticket import random_ticket
-from ..ticket import load
 from ..topology import of_network
 from ..topology_network import alone
 from ..workload import Workload, resolve
+from .cards import cards, tickets
 from .tables import Column, Table
 
-TICKETS = Path(__file__).parent.parent / "tickets"
 TICKET = "cifar10-32x1-64x2f-128x3f"
 KIB = 1024
 SHAPES = ("8x8", "16x16", "32x32", "64x64")
@@ -210,23 +208,9 @@ def estimators() -> Table:
                  "python -m hfn_accel.report estimators")  # fmt: skip
 
 
-def tickets() -> Table:
-    """The tickets that ship, as their provenance says."""
-    columns = (Column("ticket", "ticket"), Column("integer_accuracy", "accuracy, integer"),
-               Column("float_accuracy", "float"), Column("bytes", "file (bytes)", "{:,}"),
-               Column("epochs", "epochs"), Column("seconds", "search (s)"))  # fmt: skip
-    rows = []
-    for path in sorted(TICKETS.glob("*.safetensors")):
-        about = load(path).provenance
-        said = {c.key: about.get(c.key) for c in columns}
-        rows.append(said | {"ticket": path.stem, "bytes": path.stat().st_size})
-    return Table("The tickets that ship, on all test images of their data", columns, rows,
-                 "python -m hfn_accel.report tickets")  # fmt: skip
-
-
 TABLES = {
-    "sizes": sizes, "encoding": encoding, "ways": ways, "tickets": tickets, "networks": networks,
-    "causes": causes, "buffers": buffers, "shapes": shapes, "traffic": traffic,
-    "estimators": estimators, "energy": energy, "area": area,
+    "sizes": sizes, "encoding": encoding, "ways": ways, "tickets": tickets, "cards": cards,
+    "networks": networks, "causes": causes, "buffers": buffers, "shapes": shapes,
+    "traffic": traffic, "estimators": estimators, "energy": energy, "area": area,
 }  # fmt: skip
 """By the name that the command takes."""

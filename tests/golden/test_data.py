@@ -1,6 +1,7 @@
 """Data sets in their original files: what is read, and what a damaged or hostile file does."""
 
 import gzip
+import hashlib
 import os
 import pickle
 import struct
@@ -12,6 +13,13 @@ from golden import data
 from hfn_accel.errors import HfnError
 
 RNG = np.random.default_rng(0)
+PUBLISHED = dict(data.MD5)
+
+
+@pytest.fixture(autouse=True)
+def unpublished(monkeypatch):
+    """The files made here are not the published ones."""
+    monkeypatch.setattr(data, "MD5", {})
 
 
 def cifar(folder, count=4, key=b"labels", names=(b"label_names", 10)):
@@ -160,6 +168,31 @@ def test_damaged_idx_files(tmp_path):
     path.write_bytes(idx(np.zeros((3, 28, 28), np.uint8)))  # images where labels belong
     with pytest.raises(HfnError, match="do not belong together"):
         data.load("fashion-mnist", str(tmp_path))
+
+
+@pytest.mark.parametrize("name, file", [
+    *(("cifar10", file) for file in ("data_batch_3", "test_batch", "batches.meta")),
+    *(("cifar100", file) for file in ("train", "test", "meta")),
+    *(("fashion-mnist", f"{file}-ubyte.gz") for file in ("t10k-labels-idx1", "train-images-idx3")),
+])  # fmt: skip
+def test_a_file_that_is_not_as_published(tmp_path, monkeypatch, name, file):
+    """Whatever it is, and however compressed, its own sum decides."""
+    if name == "cifar10":
+        folder = cifar(tmp_path / "cifar-10-batches-py")
+    elif name == "cifar100":
+        folder = cifar(tmp_path / "cifar-100-python", key=b"fine_labels",
+                       names=(b"fine_label_names", 100))  # fmt: skip
+    else:
+        fashion(folder := tmp_path)
+    monkeypatch.setattr(data, "MD5", {file: PUBLISHED[file]})
+    with pytest.raises(HfnError, match=f"{file} is not as published: its MD5 sum is .* not "
+                       f"{PUBLISHED[file]}; fetch it again"):  # fmt: skip
+        data.load(name, str(tmp_path))
+    own = (folder / file).read_bytes()
+    own = gzip.decompress(own) if file.endswith(".gz") else own
+    own = hashlib.md5(own).hexdigest()
+    monkeypatch.setattr(data, "MD5", {file: own})
+    data.load(name, str(tmp_path))
 
 
 def test_missing_folders_and_files(tmp_path):

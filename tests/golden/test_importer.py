@@ -6,14 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from golden.build import build
 from golden.importer import graph_of
-from golden.network import FoldedResNet
-from hfn_accel import sequence
 from hfn_accel.config import Config
 from hfn_accel.errors import HfnError
 from hfn_accel.estimator import estimate_network
 from hfn_accel.network import Architecture
 from hfn_accel.networks import named
+from hfn_accel.recipe import Recipe
 
 SHAPE = ("norm", "cin", "cout", "kernel", "stride", "in_size", "source", "residual", "relu",
          "classifier", "max_pool", "macs")  # fmt: skip
@@ -27,7 +27,7 @@ SHAPE = ("norm", "cin", "cout", "kernel", "stride", "in_size", "source", "residu
 def test_golden_network(arch):
     """The golden model comes back as its architecture: same layers, folds, cycles and bytes."""
     bits = [8] * (len(arch.layers) - 1)
-    module = FoldedResNet(arch, sequence.seed_state(1), 0.3, bits)
+    module = build(Recipe(dataset="digits", arch=str(arch)), arch)
     graph = graph_of(module, arch.in_channels, arch.image_size)
     pairs = {}
     for ours, found in zip(arch.layers, graph.layers, strict=True):

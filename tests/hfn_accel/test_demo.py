@@ -28,12 +28,13 @@ def ticket(tmp_path, monkeypatch):
     return ticket
 
 
-def rtl(ticket, monkeypatch, **changes):
-    """A stand-in for the simulation of the RTL, which tests/sim compares with the models."""
+def rtl(find, monkeypatch, **changes):
+    """A stand-in for the simulation of the RTL, which tests/sim compares with the models; of the
+    ticket that `find()` gives by then."""
 
     def run(program, config, images, *, keep, latency, progress):
         result = execute(program, config, images, keep)
-        report = design_report.report(Workload.of_ticket(ticket), config, latency)
+        report = design_report.report(Workload.of_ticket(find()), config, latency)
         cycles = report["cycles_by_cause"]
         found = SimpleNamespace(**vars(result), cycles=cycles)
         found.__dict__.update({name: change(found) for name, change in changes.items()})
@@ -46,7 +47,7 @@ def rtl(ticket, monkeypatch, **changes):
 
 
 def test_demo(ticket, monkeypatch, tmp_path, capsys):
-    rtl(ticket, monkeypatch)
+    rtl(lambda: ticket, monkeypatch)
     demo.main(["--pe", "2x2", "--out", str(tmp_path / "out"), "--count", "2"])
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
         "hfn_accel_2x2.v", "hfn_accel_2x2.json", "dse",
@@ -67,6 +68,6 @@ def test_demo(ticket, monkeypatch, tmp_path, capsys):
 def test_a_difference_ends_the_demo(ticket, monkeypatch, tmp_path, name, change):
     monkeypatch.setattr(demo.gen, "main", lambda argv: None)
     (tmp_path / "out").mkdir()
-    rtl(ticket, monkeypatch, **{name: change})
+    rtl(lambda: ticket, monkeypatch, **{name: change})
     with pytest.raises(HfnError, match="differ"):
         demo.main(["--pe", "2x2", "--out", str(tmp_path / "out")])

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from golden.integer import IntegerResNet
-from hfn_accel import ticket_file
 from hfn_accel.errors import HfnError
 from hfn_accel.modes import Mode
 from hfn_accel.network import Architecture
 from hfn_accel.program import Signs
 from hfn_accel.random_ticket import random_ticket
+from hfn_accel.ticket import file
 from tests.tickets import random_images
 
 SMALL = Architecture.parse("imagenet:5x2,6x3bf", classes=4, image_size=16)
@@ -64,7 +64,7 @@ def test_a_seed_gives_one_ticket(tmp_path):
 def test_the_same_on_every_machine(tmp_path):
     """No sum is rounded, so no library's order of summation can show."""
     random_ticket(SMALL, 3, density=0.4, bits=5).save(tmp_path / "t")
-    _, _, tensors = ticket_file.read(tmp_path / "t")
+    _, _, tensors = file.read(tmp_path / "t")
     assert {n: int(t.astype(np.int64).sum()) for n, t in tensors.items()} == KNOWN
 
 

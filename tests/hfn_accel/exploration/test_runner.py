@@ -106,14 +106,6 @@ def test_a_worker_that_dies_here_ends_the_sweep(small):
         list(found)
 
 
-def test_workers_never_see_an_interrupt():
-    asked = signal.pthread_sigmask, signal.SIG_BLOCK, []
-    with runner._pool(2) as hand:
-        masks = [future.result() for future in [hand.submit(*asked) for _ in range(2)]]
-    assert all(signal.SIGINT in mask for mask in masks)
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
-
-
 @contextlib.contextmanager
 def cluster(workers: int):
     """A scheduler's address, and that many worker processes."""

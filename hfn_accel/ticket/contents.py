@@ -1,23 +1,18 @@
-"""The ticket: everything that a Hidden-Fold Network is, in one .safetensors file without pickles.
+"""What a ticket holds, and what must agree in it."""
 
-It holds the architecture, the seed, the masks, and the integer normalisation parameters of every
-executed layer; never a weight. See docs/ticket.md for the layout.
-"""
-
-import json
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from . import sequence, ticket_file
-from .errors import HfnError
-from .modes import PLAIN, Mode
-from .network import Architecture, Conv
-from .norm import Norm
-from .program import Signs
-from .ticket_file import find
+from .. import sequence
+from ..errors import HfnError
+from ..modes import PLAIN, Mode
+from ..network import Architecture, Conv
+from ..norm import Norm
+from ..program import Signs
+from . import file
 
 IMAGE_BITS = 8  # activation bits of the network's input
 
@@ -117,15 +112,15 @@ class Ticket:
             negative = negative ^ plane.view(np.uint8)
         return self.masks[tensor].view(np.int8) * (np.int8(1) - (negative.view(np.int8) << 1))
 
-    def save(self, path: str | Path):
-        """Write atomically."""
+    def parts(self) -> tuple[dict, dict[str, np.ndarray]]:
+        """What its file says: the JSON object, and the arrays by name (docs/ticket.md)."""
         arch, norms = self.arch, self.norms
         coats = [mask > i for mask, mode in zip(self.masks, self.modes, strict=True)
                  for i in range(mode.coats)]  # fmt: skip
         planes = [plane for plane in self.sign_planes if plane is not None]
         tensors = {
-            "masks": _packed(coats),
-            "signs": _packed(planes),
+            "masks": file.packed(coats),
+            "signs": file.packed(planes),
             "modes": np.array([[m.coats, m.signs, m.pruned, m.locked] for m in self.modes],
                               np.uint8),
             "multiplier": np.concatenate([n.multiplier for n in norms]),
@@ -140,114 +135,8 @@ class Ticket:
             "image_size": arch.image_size, "seed": self.seed, "density": self.density,
             "class_names": self.class_names, "provenance": self.provenance,
         }  # fmt: skip
-        ticket_file.write(path, about, tensors)
+        return about, tensors
 
-
-def load(name: str | Path) -> Ticket:
-    """Read a ticket by file or shipped name; of format version 1 or 2.
-
-    Raises HfnError for a missing, damaged, truncated or foreign file.
-    """
-    path = find(name)
-    version, text, tensors = ticket_file.read(path)
-    try:
-        about = json.loads(text)
-        if version == 1:
-            tensors |= _plain(about, tensors)
-        return _build(about, tensors)
-    except HfnError as error:
-        raise HfnError(f"{path}: {error}") from None
-    except (LookupError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise HfnError(f"{path} is a damaged ticket ({type(error).__name__}: {error})") from None
-
-
-def _packed(planes: list[np.ndarray]) -> np.ndarray:
-    """Bits 8 a byte, the first in bit 0; every plane begins at a new byte."""
-    parts = [np.packbits(plane, bitorder="little") for plane in planes]
-    return np.concatenate([np.zeros(0, np.uint8), *parts])
-
-
-def _packed_bytes(conv: Conv) -> int:
-    return -(-conv.weights // 8)
-
-
-def _unpacked(data: np.ndarray, convs: list[Conv]):
-    """A bool (cout, fan_in) for each of `convs`, the inverse of `_packed`."""
-    position = 0
-    for conv in convs:
-        part = data[position : position + _packed_bytes(conv)]
-        bits = np.unpackbits(part, bitorder="little", count=conv.weights)
-        yield bits.view(bool).reshape(conv.cout, conv.fan_in)
-        position += _packed_bytes(conv)
-
-
-def _plain(about: dict, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """What a file of version 1 lacks."""
-    if about["coats"] != 1 or about["frozen"]:
-        raise HfnError("a ticket of version 1 has no coats and no frozen weights")
-    count = len(_architecture(about).tensors)
-    return {"modes": np.tile(np.uint8([1, 0, 0, 0]), (count, 1)), "signs": np.zeros(0, np.uint8),
-            "bipolar": np.zeros_like(tensors["bits"])}  # fmt: skip
-
-
-def _architecture(about: dict) -> Architecture:
-    shape = {name: about[name] for name in ("classes", "in_channels", "image_size")}
-    return Architecture.parse(about["arch"], **shape)
-
-
-def _expect(tensors: dict[str, np.ndarray], name: str, dtype, *shape: int):
-    have = tensors[name]
-    if have.dtype != dtype or have.shape != shape:
-        raise ValueError(f"{name} must be {' x '.join(map(str, shape))} of {dtype.__name__}")
-
-
-def _build(about: dict, tensors: dict[str, np.ndarray]) -> Ticket:
-    arch = _architecture(about)
-    executed = arch.layers[:-1]
-    _expect(tensors, "modes", np.uint8, len(arch.tensors), 4)
-    modes = tuple(_mode(*map(int, row)) for row in tensors["modes"])
-    coated = [c for c, m in zip(arch.tensors, modes, strict=True) for _ in range(m.coats)]
-    signed = [c for c, m in zip(arch.tensors, modes, strict=True) if m.signs != Signs.SEQUENCE]
-    _expect(tensors, "masks", np.uint8, sum(map(_packed_bytes, coated)))
-    _expect(tensors, "signs", np.uint8, sum(map(_packed_bytes, signed)))
-    for name, dtype in (("multiplier", np.int16), ("residual", np.int16), ("bias", np.int32)):
-        _expect(tensors, name, dtype, sum(conv.cout for conv in executed))
-    for name in ("shift", "bits", "bipolar"):
-        _expect(tensors, name, np.uint8, len(executed))
-    if not isinstance(about["class_names"], list):
-        raise ValueError("class_names must be a list")
-    coats, planes = _unpacked(tensors["masks"], coated), _unpacked(tensors["signs"], signed)
-    masks = tuple(_stacked(c, m, coats) for c, m in zip(arch.tensors, modes, strict=True))
-    sign_planes = tuple(None if m.signs == Signs.SEQUENCE else next(planes) for m in modes)
-    return Ticket(
-        arch=arch, seed=about["seed"], density=about["density"], modes=modes,
-        masks=masks, sign_planes=sign_planes, norms=tuple(_norms(executed, tensors)),
-        class_names=tuple(about["class_names"]), provenance=dict(about["provenance"]),
-    )  # fmt: skip
-
-
-def _mode(coats: int, signs: int, pruned: int, locked: int) -> Mode:
-    return Mode(coats=coats, signs=Signs(signs), pruned=pruned, locked=locked)
-
-
-def _stacked(conv: Conv, mode: Mode, coats) -> np.ndarray:
-    """The mask of the next `mode.coats` of the coats."""
-    mask = np.zeros((conv.cout, conv.fan_in), np.uint8)
-    for i in range(mode.coats):
-        coat = next(coats)
-        if (coat & (mask < i)).any():
-            raise HfnError(f"coats of {conv.name} are not nested")
-        mask += coat
-    return mask
-
-
-def _norms(executed: tuple[Conv, ...], tensors: dict[str, np.ndarray]):
-    position = 0
-    for i, conv in enumerate(executed):
-        part = slice(position, position + conv.cout)
-        yield Norm(
-            multiplier=tensors["multiplier"][part], residual=tensors["residual"][part],
-            bias=tensors["bias"][part], shift=int(tensors["shift"][i]),
-            bits=int(tensors["bits"][i]), bipolar=bool(tensors["bipolar"][i]),
-        )  # fmt: skip
-        position += conv.cout
+    def save(self, path: str | Path):
+        """Write atomically."""
+        file.write(path, *self.parts())

@@ -7,11 +7,13 @@ from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 from safetensors.numpy import save_file
 
-from hfn_accel import sequence, ticket, ticket_file
+from hfn_accel import sequence, ticket
 from hfn_accel.errors import HfnError
 from hfn_accel.modes import Mode
 from hfn_accel.network import Architecture
+from hfn_accel.norm import Norm
 from hfn_accel.program import Signs
+from hfn_accel.ticket import file
 from tests.tickets import random_mode, random_ticket, reference_weights
 
 ARCH = Architecture.parse("3x1,5x3f", classes=4, image_size=4)
@@ -112,7 +114,7 @@ def test_another_version(saved, tmp_path):
 
 def version_1(data, **change):
     """The same plain ticket as version 1 wrote it."""
-    tensors, metadata = load_tensors(data), ticket_file.header(data)[0]["__metadata__"]
+    tensors, metadata = load_tensors(data), file.header(data)[0]["__metadata__"]
     for name in ("modes", "signs", "bipolar"):
         del tensors[name]
     about = json.loads(metadata["ticket"]) | {"coats": 1, "frozen": 0.0} | change
@@ -197,13 +199,13 @@ def test_refuses_what_a_file_says(saved, tmp_path, change, message):
 
 def rewritten(data, change):
     """A ticket's bytes with another text and its checksum."""
-    tensors, metadata = load_tensors(data), ticket_file.header(data)[0]["__metadata__"]
+    tensors, metadata = load_tensors(data), file.header(data)[0]["__metadata__"]
     return signed(tensors, metadata | {"ticket": change(metadata["ticket"])})
 
 
 def signed(tensors, metadata):
     """A file whose checksum is right, whatever it says."""
-    crc = ticket_file.checksum(metadata["ticket"], tensors)
+    crc = file.checksum(metadata["ticket"], tensors)
     return save_tensors(tensors, metadata | {"crc32": crc})
 
 
@@ -224,7 +226,7 @@ def test_refuses_foreign_metadata(saved, tmp_path):
 def test_refuses_tensors_of_another_shape(saved, tmp_path, name):
     data = saved[1].read_bytes()
     bad, tensors = tmp_path / "bad.safetensors", load_tensors(data)
-    metadata = ticket_file.header(data)[0]["__metadata__"]
+    metadata = file.header(data)[0]["__metadata__"]
     for change in (lambda x: np.append(x, x.dtype.type(1)), lambda x: x[:, None],
                    lambda x: x.astype(np.float32)):  # fmt: skip
         bad.write_bytes(signed(tensors | {name: change(tensors[name]).copy()}, metadata))
@@ -240,7 +242,7 @@ def test_a_name_too_long_for_a_file():
 @pytest.mark.parametrize("change", [{"shift": 0}, {"shift": 48}, {"bits": 0}, {"bits": 9}])
 def test_refuses_norms_out_of_range(saved, change):
     found, _ = saved
-    norm = ticket.Norm(**vars(found.norms[0]) | change)
+    norm = Norm(**vars(found.norms[0]) | change)
     with pytest.raises(HfnError, match="shift or bits of stem are out of range"):
         ticket.Ticket(**vars(found) | {"norms": (norm, *found.norms[1:])})
 
@@ -300,7 +302,7 @@ def test_refuses_illegal_modes():
 
 def test_refuses_bipolar_of_several_bits(saved):
     found, _ = saved
-    norm = ticket.Norm(**vars(found.norms[0]) | {"bits": 2, "bipolar": True})
+    norm = Norm(**vars(found.norms[0]) | {"bits": 2, "bipolar": True})
     with pytest.raises(HfnError, match="stem is bipolar, which needs 1 activation bit, not 2"):
         ticket.Ticket(**vars(found) | {"norms": (norm, *found.norms[1:])})
 
@@ -309,7 +311,7 @@ def test_refuses_files_with_illegal_modes(tmp_path):
     bad = tmp_path / "bad.safetensors"
     in_mode(coats=2).save(bad)
     data = bad.read_bytes()
-    tensors, metadata = load_tensors(data), ticket_file.header(data)[0]["__metadata__"]
+    tensors, metadata = load_tensors(data), file.header(data)[0]["__metadata__"]
     for name, value, message in (
         ("masks", ~tensors["masks"], "coats of stem are not nested"),
         ("modes", first(tensors["modes"], 8), "coats must be from 1 to 7"),
@@ -329,7 +331,7 @@ def test_refuses_a_frozen_fan_in_beyond_the_pattern():
     wide = next(c for c in arch.tensors if c.fan_in > 1 << 18)
     modes = tuple(Mode(pruned=c is wide) for c in arch.tensors)
     masks = tuple(np.broadcast_to(np.uint8(0), (c.cout, c.fan_in)) for c in arch.tensors)
-    norms = tuple(ticket.Norm.fit(*np.zeros((3, c.cout)), bits=1) for c in arch.layers[:-1])
+    norms = tuple(Norm.fit(*np.zeros((3, c.cout)), bits=1) for c in arch.layers[:-1])
     with pytest.raises(HfnError, match=f"fan-in of {wide.name} is 294912, .* limit is 262144"):
         ticket.Ticket(arch=arch, seed=1, density=0.1, masks=masks, norms=norms, modes=modes,
                       class_names=("a",))  # fmt: skip

@@ -1,4 +1,7 @@
-"""The .safetensors file around a ticket: its name, its bytes, its checksum. See docs/ticket.md."""
+"""The .safetensors file around a ticket: its name, its bits, its bytes, its checksum.
+
+See docs/ticket.md.
+"""
 
 import json
 import os
@@ -11,8 +14,9 @@ from safetensors import SafetensorError
 from safetensors.numpy import load as load_tensors
 from safetensors.numpy import save as save_tensors
 
-from .errors import HfnError
-from .files import atomic_write, read_bytes
+from ..errors import HfnError
+from ..files import atomic_write, read_bytes
+from ..network import Conv
 
 FORMAT = "hfn-ticket"
 VERSION = 2
@@ -24,7 +28,7 @@ def find(name: str | Path) -> Path:
     path = Path(name)
     if os.path.exists(path) or path.parent != Path("."):
         return path
-    shipped = Path(str(resources.files(__package__) / "tickets"))
+    shipped = Path(str(resources.files("hfn_accel") / "tickets"))
     for candidate in (path.name, f"{path.name}.safetensors", f"{path.name}.npz"):
         if os.path.isfile(shipped / candidate):
             return shipped / candidate
@@ -80,3 +84,24 @@ def checksum(about: str, tensors: dict[str, np.ndarray]) -> str:
     for _, tensor in sorted(tensors.items()):
         crc = zlib.crc32(tensor.tobytes(), crc)
     return str(crc)
+
+
+def packed(planes: list[np.ndarray]) -> np.ndarray:
+    """Bits 8 a byte, the first in bit 0; every plane begins at a new byte."""
+    parts = [np.packbits(plane, bitorder="little") for plane in planes]
+    return np.concatenate([np.zeros(0, np.uint8), *parts])
+
+
+def packed_bytes(conv: Conv) -> int:
+    """Bytes of a plane of that tensor."""
+    return -(-conv.weights // 8)
+
+
+def unpacked(data: np.ndarray, convs: list[Conv]):
+    """A bool (cout, fan_in) for each of `convs`, the inverse of `packed`."""
+    position = 0
+    for conv in convs:
+        part = data[position : position + packed_bytes(conv)]
+        bits = np.unpackbits(part, bitorder="little", count=conv.weights)
+        yield bits.view(bool).reshape(conv.cout, conv.fan_in)
+        position += packed_bytes(conv)

@@ -1,0 +1,1 @@
+"""Tickets that are built, not searched: subset sums of the weight sequence."""

@@ -1,0 +1,1 @@
+"""The training loop of searches: what a recipe says, from images to a checkpoint."""
