@@ -23,6 +23,7 @@ test-networks: setup
 bench: setup
 	$(PY) -m hfn_accel.bench sequence
 	$(PY) -m hfn_accel.bench codec
+	$(PY) -m hfn_accel.bench train
 	$(PY) -m hfn_accel.bench estimate $(if $(SCALESIM),--scalesim $(SCALESIM))
 
 .venv/.synth: .venv/.set-up

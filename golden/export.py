@@ -31,11 +31,11 @@ from hfn_accel.sequence import seed_state, signs
 from hfn_accel.ticket import Ticket
 
 from .network import FoldedResNet
-from .quantise import calibrate
+from .quantise import CALIBRATION_IMAGES, calibrate
 from .training.images import to_float
 
-CALIBRATION_IMAGES = 256
 IMAGE_STEP = 1 / 255
+STILL = 1e-4  # variance of acc below which a channel is constant: 1 of 10,000 sums is one off
 
 
 @torch.no_grad()
@@ -92,8 +92,7 @@ def to_ticket(model: FoldedResNet, *, seed: int, class_names, provenance=None,
     return Ticket(
         arch=model.arch, seed=seed, density=round(kept, 4), masks=tuple(masks),
         modes=tuple(mode for mode, _ in told), sign_planes=tuple(plane for _, plane in told),
-        norms=tuple(_norm(model, conv, masks[conv.tensor], scales[conv.tensor])
-                    for conv in model.arch.layers[:-1]),
+        norms=tuple(_norm(model, conv, scales[conv.tensor]) for conv in model.arch.layers[:-1]),
         class_names=tuple(class_names), provenance=dict(provenance or {}),
     )  # fmt: skip
 
@@ -129,17 +128,22 @@ def _array(tensor) -> np.ndarray:
     return tensor.detach().cpu().double().numpy()
 
 
-def _norm(model, conv, mask, scale: float) -> Norm:
+def _norm(model, conv, scale: float) -> Norm:
     norm, out = model.norms[conv.norm], model.quantisers[conv.norm]
     step_in = IMAGE_STEP if conv.source < 0 else model.quantisers[conv.source].step.item()
-    sigma = np.sqrt(_array(norm.running_var) + norm.eps)
+    mean, variance = _array(norm.running_mean), _array(norm.running_var)
+    sigma = np.sqrt(variance + norm.eps)
     gamma = _array(norm.weight) if norm.affine else np.ones(conv.cout)
     beta = _array(norm.bias) if norm.affine else np.zeros(conv.cout)
-    unit = out.unit.item()
-    multiplier = gamma / sigma * scale * step_in / unit
-    # a channel without weights has acc = 0 and a tiny sigma: its M would cost the others precision
-    multiplier[~mask.any(1)] = 0
-    bias = (beta - gamma / sigma * _array(norm.running_mean)) / unit + out.zero_point
+    unit, slope, one = out.unit.item(), gamma / sigma, scale * step_in  # one: what acc = 1 means
+    # where acc always is the same, as without weights or behind dead channels, sigma is tiny, and
+    # its M would cost all other channels their precision: what it adds belongs into B; of a norm
+    # that iterations share this is known only of a sum of 0, as others differ between them
+    known = (model.norms.count(norm) == 1) | (np.abs(mean) < STILL * one)
+    still = known & (variance < STILL * one**2)
+    multiplier = np.where(still, 0, slope * one / unit)
+    constant = np.where(still, np.rint(mean / one) * one, 0)
+    bias = (beta + slope * (constant - mean)) / unit + out.zero_point
     residual, zero_point = np.zeros(conv.cout), 0
     if conv.residual is not None:
         source = model.quantisers[conv.residual]

@@ -6,12 +6,13 @@ bipolar layer keeps one bit b of its output, x >= 0, which means step * (2b - 1)
 
 Steps are calibrated once, or learned from there on. Sources: Esser et al., "Learned Step Size
 Quantization", ICLR 2020; Diffenderfer & Kailkhura, "Multi-Prize Lottery Ticket Hypothesis", ICLR
-2021 (1-bit activations).
+2021 (1-bit activations; their slope as in the authors' code, github.com/chrundle/biprop).
 """
 
 import torch
 from torch import nn
 
+CALIBRATION_IMAGES = 256  # that steps are measured on
 LEAST_STEP = 1e-4  # of a learned step, which an optimiser would carry past 0
 _hardtanh_backward = torch.ops.aten.hardtanh_backward
 
@@ -41,9 +42,11 @@ class _FakeQuantise(torch.autograd.Function):
 
 
 class _FakeSign(torch.autograd.Function):
-    """step where x >= 0 and -step elsewhere; the gradient to x is that of hardtanh.
+    """step where x >= 0 and -step elsewhere.
 
-    That to step is `gain` times the sum of what arrives, signed as x.
+    The slope of MPT-1/1, that of a quadratic spline, stands in its gradient to x: 2 * (1 - |x|)
+    between -1 and 1, and 0 outside. That to step is `gain` times the sum of what arrives, signed
+    as x.
     """
 
     @staticmethod
@@ -58,17 +61,16 @@ class _FakeSign(torch.autograd.Function):
         grad_step = None
         if ctx.needs_input_grad[1]:
             grad_step = torch.where(x >= 0, grad, -grad).sum(dtype=torch.float32) * ctx.gain
-        return _hardtanh_backward(grad, x, -1.0, 1.0), grad_step, None
+        return x.abs().neg_().add_(1).clamp_(min=0).mul_(2).mul_(grad), grad_step, None
 
 
 class ActivationQuantiser(nn.Module):
     """The activation function; once enabled and calibrated, quantised to `bits`.
 
-    The function is a ReLU, nothing if `signed`, and hardtanh if `bipolar` (one bit only, whatever
-    `signed` says): the sign that replaces it has hardtanh's gradient. `step` is the real value of
-    one integer step, or the magnitude of a bipolar output; 0 means not yet calibrated. If
-    `learned` it is a Parameter, which starts at the calibrated value and stays positive; weight
-    decay must not act on it.
+    The function is a ReLU, nothing if `signed`, and if `bipolar` (one bit only, whatever `signed`
+    says) hardtanh, which a sign replaces. `step` is the real value of one integer step, or the
+    magnitude of a bipolar output; 0 means not yet calibrated. If `learned` it is a Parameter,
+    which starts at the calibrated value and stays positive; weight decay must not act on it.
 
     An integer y stands for (y - zero_point) * unit.
     """

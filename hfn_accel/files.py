@@ -9,12 +9,16 @@ from .errors import HfnError
 
 
 def atomic_write(path: str | Path, data: bytes):
-    """Write `data` beside the target, then rename. Raises HfnError if the place is unwritable."""
+    """Write `data` beside the target, then rename; a device or pipe is written as it is. Raises
+    HfnError if the place is unwritable."""
     path = Path(path)
     if os.path.isdir(path):
         raise HfnError(f"cannot write {path}: Is a directory")
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
         try:
             part.write_bytes(data)
             os.replace(part, path)

@@ -58,12 +58,16 @@ def arguments(argv=None) -> argparse.Namespace:
         args.max_drop = MAX_DROP
     if args.max_drop is not None and not 0 <= args.max_drop <= 1:
         raise HfnError(f"--max-drop must be from 0 to 1, not {args.max_drop}")
-    for name in ("max_cycles", "images", "threads"):
+    for name in ("max_cycles", "images"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise HfnError(f"--{name.replace('_', '-')} must be at least 1, not "
                            f"{getattr(args, name)}")  # fmt: skip
+    if args.threads is not None and not 1 <= args.threads <= 256:
+        raise HfnError(f"--threads must be from 1 to 256, not {args.threads}")
     if args.out.suffix != ".safetensors":
         raise HfnError(f"--out must end in .safetensors, not {args.out.name!r}")
+    if args.out.is_dir():
+        raise HfnError(f"--out: {args.out} is a folder")
     if args.out.with_suffix("").resolve() == args.checkpoint.with_suffix("").resolve():
         raise HfnError(f"--out: {args.out} is the found ticket itself; choose another name")
     check_latency(args.latency)
@@ -148,6 +152,8 @@ def _command(args) -> str:
 
 def search(args) -> dict:
     """Search, or go on; write ticket and CSV; return the result."""
+    if args.plot:
+        make_folder(args.plot)  # now, not after hours
     train.prepare(args)
     config, found = cli.config(args), _Found(args)
     widths = [(1,) if bits.bipolar else args.bits for bits in found.trained]
@@ -231,7 +237,7 @@ def main():
     if args.plot:
         figures = {"precision": plots.precision_plot, "sensitivity": plots.sensitivity_plot}
         plots.save_figures({name: draw(result) for name, draw in figures.items()},
-                           make_folder(args.plot))  # fmt: skip
+                           Path(args.plot))  # fmt: skip
     if args.json == "-":
         return
     trained, chosen = result["trained"], result["chosen"]

@@ -229,11 +229,9 @@ def presets() -> list[str]:
 def read_toml(name: str | Path) -> dict:
     """Field -> value of a TOML file, or of a shipped recipe by bare name; unchecked but for
     unknown fields. Raises HfnError with the file's name."""
-    path, shipped = Path(name), _folder() / f"{name}.toml"
-    if path.parent == Path(".") and not path.exists() and path.suffix != ".toml":
-        if not shipped.is_file():
-            raise HfnError(f"there is no recipe {str(name)!r}; shipped are {', '.join(presets())}")
-        path = shipped
+    path = _folder() / f"{name}.toml" if str(name) in presets() else Path(name)
+    if path.parent == Path(".") and path.suffix != ".toml" and not path.exists():
+        raise HfnError(f"there is no recipe {str(name)!r}; shipped are {', '.join(presets())}")
     try:
         given = tomllib.loads(read_bytes(path).decode())
     except (ValueError, RecursionError) as error:

@@ -18,6 +18,7 @@ from pathlib import Path
 from . import cli, plots, recipe_options, rooms, train, workers
 from .errors import HfnError
 from .files import atomic_write, make_folder, read_bytes, write_json
+from .plots.style import SERIES
 from .recipe import Recipe
 
 NAMED = {"generators": "weights=sequence,shifted,generator"}
@@ -46,10 +47,11 @@ def arguments(argv=None) -> argparse.Namespace:
     args = p.parse_args(argv)
     if (args.name is None) == (args.compare is None):
         raise HfnError(f"give either {' or '.join(NAMED)} or --compare FIELD=A,B,...")
-    for name, value, low in (("--seeds", args.seeds, 2), ("--processes", args.processes, 1),
-                             ("--threads", args.threads, 1)):  # fmt: skip
-        if value < low:
-            raise HfnError(f"{name} must be at least {low}, not {value}")
+    for name, value, low, high in (("--seeds", args.seeds, 2, 1000),
+                                   ("--processes", args.processes, 1, 256),
+                                   ("--threads", args.threads, 1, 256)):  # fmt: skip
+        if not low <= value <= high:
+            raise HfnError(f"{name} must be from {low} to {high}, not {value}")
     args.field, args.recipes = _recipes(args, args.compare or NAMED[args.name])
     return args
 
@@ -67,6 +69,9 @@ def _recipes(args, text: str) -> tuple[str, dict[str, Recipe]]:
     found = {v: recipe_options.chosen(argparse.Namespace(**vars(args) | {name: v})) for v in values}
     if len(set(found.values())) < max(2, len(values)):
         raise HfnError(f"--compare must have at least two values, each of its own, not {text!r}")
+    if len(found) > len(SERIES):
+        raise HfnError(f"--compare may have {len(SERIES)} values at most, not {len(found)}: a "
+                       "picture tells no more apart")  # fmt: skip
     return name, found
 
 

@@ -15,6 +15,7 @@ from .files import atomic_write, make_folder, write_json
 from .recipe import Recipe
 
 RECALIBRATION_IMAGES = 10_000
+CHECKPOINT_EVERY = 500
 
 
 def arguments(argv=None) -> argparse.Namespace:
@@ -30,8 +31,9 @@ def arguments(argv=None) -> argparse.Namespace:
                    help="where to compute (default cpu)")  # fmt: skip
     p.add_argument("--threads", type=int, metavar="N",
                    help="CPU threads (default: PyTorch's choice)")  # fmt: skip
-    p.add_argument("--checkpoint-every", type=int, default=500, metavar="N",
-                   help="steps that a killed search loses at most (default 500)")  # fmt: skip
+    p.add_argument("--checkpoint-every", type=int, default=CHECKPOINT_EVERY, metavar="N",
+                   help="steps that a killed search loses at most "
+                   "(default %(default)s)")  # fmt: skip
     p.add_argument("--explicit-signs", action="store_true", help="store the signs in the ticket "
                    "that the chip cannot regenerate (--weights shifted, generator)")  # fmt: skip
     p.add_argument("--plot", metavar="DIR", type=Path,
@@ -40,7 +42,7 @@ def arguments(argv=None) -> argparse.Namespace:
     recipe_options.add_options(p)
     args = p.parse_args(argv)
     args.chosen = recipe_options.chosen(args)
-    for name, value, high in (("--threads", args.threads, 256),
+    for name, value, high in (("--threads", args.threads, 1024),
                               ("--checkpoint-every", args.checkpoint_every, 1 << 40)):  # fmt: skip
         if value is not None and not 1 <= value <= high:
             raise HfnError(f"{name} must be from 1 to {high}, not {value}")
@@ -49,11 +51,18 @@ def arguments(argv=None) -> argparse.Namespace:
                        "signs need not be stored")  # fmt: skip
     if args.out.suffix != ".safetensors":
         raise HfnError(f"--out must end in .safetensors, not {args.out.name!r}")
-    if args.out.is_dir():
-        raise HfnError(f"--out: {args.out} is a folder")
-    if not (args.out.parent.is_dir() and os.access(args.out.parent, os.W_OK)):
-        raise HfnError(f"--out: cannot write into folder {args.out.parent}")
+    _check_place("--out", args.out)
+    if args.json not in (None, "-"):
+        _check_place("--json", Path(args.json))
     return args
+
+
+def _check_place(option: str, path: Path):
+    """Raise HfnError now, not after hours, if nothing can be written there."""
+    if path.is_dir():
+        raise HfnError(f"{option}: {path} is a folder")
+    if not (path.parent.is_dir() and os.access(path.parent, os.W_OK)):
+        raise HfnError(f"{option}: cannot write into folder {path.parent}")
 
 
 def keep_freed_memory():
@@ -91,11 +100,14 @@ def no_ticket(recipe: Recipe, explicit_signs: bool) -> str | None:
 def command(args) -> str:
     """The command that repeats this search; DIR stands for the data's place."""
     processes = os.environ.get("WORLD_SIZE", "1")
-    words = ["python"] if processes == "1" else ["torchrun", "--nproc-per-node", processes]
+    alone = processes == "1"
+    words = ["python"] if alone else ["torchrun", "--nproc-per-node", processes]
     words += ["-m", "hfn_accel.train", *recipe_options.words(args.chosen, args.preset)]
     words += ["--explicit-signs"] * args.explicit_signs
     words += ["--data", "DIR"] if args.data else []
     words += ["--device", "cuda"] if args.device == "cuda" else ["--threads", str(args.threads)]
+    if not alone and args.checkpoint_every != CHECKPOINT_EVERY:  # statistics are averaged then
+        words += ["--checkpoint-every", str(args.checkpoint_every)]
     return shlex.join([*words, "--out", args.out.name])
 
 
@@ -119,12 +131,13 @@ def train(args) -> dict | None:
     images are used once, at the end.
     """
     data, build, loop, files = _golden("data", "build", "training.loop", "training.files")
+    _golden("export", "integer")  # the same code at the end, whatever is installed meanwhile
     prepare(args)
-    if args.plot:
-        make_folder(args.plot)  # now, not after hours
     recipe = args.chosen
     images = data.load(recipe.dataset, args.data)
     model = build.build(recipe, build.architecture(recipe, images))
+    if args.plot:
+        make_folder(args.plot)  # now, not after hours
     beside = files.RunFiles(args.out)
     history = loop.train(model, images, recipe, beside, device=args.device,
                          checkpoint_every=args.checkpoint_every)  # fmt: skip

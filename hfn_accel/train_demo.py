@@ -33,17 +33,17 @@ def main(argv: list[str] | None = None):
     args = p.parse_args(argv)
     config, folder = cli.config(args), make_folder(Path(args.out))
 
+    data = rooms.load("golden.data", "train", rooms=("golden",)).load("digits")
+    sample = Images(data.test_images.transpose(0, 2, 3, 1).copy(), data.test_labels,
+                    data.class_names)  # fmt: skip
+    some = sample.take(args.count)
+
     demos.step("Search of a ticket for handwritten digits of 8x8 pixels")
     out = folder / "digits.safetensors"
     out.with_suffix(".ckpt").unlink(missing_ok=True)  # a demo of the search, not of its end
     found = train.train(train.arguments([*SEARCH, "--out", str(out), "--plot", str(folder)]))
     print(found["command"])
     train.show(found, out)
-
-    data = rooms.load("golden.data", "train", rooms=("golden",)).load("digits")
-    sample = Images(data.test_images.transpose(0, 2, 3, 1).copy(), data.test_labels,
-                    data.class_names)  # fmt: skip
-    some = sample.take(args.count)
     loaded = ticket.load(out)
     program = compile(loaded, config)
 

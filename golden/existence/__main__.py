@@ -5,6 +5,7 @@ Writes law.csv, networks.csv, both as pictures, and the accelerator's tickets of
 
 import csv
 import io
+import sys
 import time
 from pathlib import Path
 
@@ -34,20 +35,21 @@ def main(argv: list[str] | None = None):
     torch.set_num_threads(1)  # the networks are too small for more
     digits = data.load("digits")
     folder = make_folder(args.out)
+    out = sys.stderr if args.json == "-" else sys.stdout
     points, fits = law.run(args.seed, args.targets)
     for line in fits:
         print("{source}, delta {delta:g}: n = {slope:.2f} ln(1/eps) + {intercept:.2f}, "
-              "R^2 {r_squared:.3f}".format(**line), flush=True)  # fmt: skip
+              "R^2 {r_squared:.3f}".format(**line), file=out, flush=True)  # fmt: skip
     rows = []
     print("target    activation  form        copies   kept of candidates  max error  output error "
-          " accuracy  of target")  # fmt: skip
+          " accuracy  of target", file=out)  # fmt: skip
     for kind in target.KINDS:
         for activation in dict.fromkeys(args.activation):
             goal = target.train(kind, activation, digits, epochs=args.epochs, seed=args.seed)
             last = max(args.copies)
             for copies in sorted(set(args.copies)) if activation == "relu" else [last]:
                 for row in tickets(goal, kind, copies, digits, args, folder, copies == last):
-                    print(_LINE.format(**row), flush=True)
+                    print(_LINE.format(**row), file=out, flush=True)
                     rows.append(row)
     atomic_write(folder / "law.csv", _csv(points))
     atomic_write(folder / "networks.csv", _csv(rows))
@@ -85,12 +87,13 @@ def tickets(goal: target.Network, kind: str, copies: int, digits: data.Dataset, 
         start = time.monotonic()
         found, choice = accelerator.ticket(
             goal, args.seed, copies, args.tolerance, digits.train_images, digits.class_names,
-            {"data": "digits", "method": "subset sums (golden.existence), no training",
+            {"dataset": "digits", "test_images": str(len(images)),
+             "method": "subset sums (golden.existence), no training",
              "target": f"{kind}, {target.accuracy(wanted, labels):.4f}"})  # fmt: skip
         logits = accelerator.real(accelerator.logits(found, images), goal, digits.train_images)
         rows.append(row("accelerator", choice, logits, time.monotonic() - start))
         if keep:
-            found.provenance["accuracy"] = f"{rows[-1]['accuracy']:.4f}"
+            found.provenance["integer_accuracy"] = f"{rows[-1]['accuracy']:.4f}"
             found.save(folder / f"existence-{kind}.safetensors")
     return rows
 

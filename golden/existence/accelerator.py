@@ -76,7 +76,8 @@ def ticket(target: Network, seed: int, copies: int, tolerance: float, images: np
                 residual[:] = step[added.norm] / step[conv.norm]
                 zero_point = 0 if added.relu else 1 << (BITS - 1)
         norms.append(Norm.fit(multiplier, residual, bias, bits=BITS, zero_point=zero_point))
-    return Ticket(arch=arch, seed=seed, density=choice.kept / choice.candidates, masks=masks,
+    density = choice.kept / sum(mask.size for mask in masks)  # those of null layers, too
+    return Ticket(arch=arch, seed=seed, density=density, masks=masks,
                   norms=tuple(norms), class_names=class_names,
                   provenance=provenance or {}), choice  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Iterative weight recycling: weights that no mask wants become copies of wanted ones.
+"""Iterative weight recycling: the weights least wanted become copies of those most wanted.
 
 Source: Gorbett and Whitley, "Randomly Initialized Subnetworks with Iterative Weight Recycling",
 AsiaCCS 2023 (arXiv 2303.15953).

@@ -70,18 +70,26 @@ class Processes:
 
 def join(device: str) -> Processes:
     """Join the processes that torchrun started, on `device` cpu or cuda (a GPU each); without
-    torchrun there is this one."""
-    count, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
-    if count == 1:
+    torchrun there is this one. Raises HfnError if they cannot be joined."""
+    if os.environ.get("WORLD_SIZE", "1") == "1":
         return Processes(torch.device(device))
+    names = ("WORLD_SIZE", "RANK", "LOCAL_RANK")
+    try:
+        count, rank, local = (int(os.environ[name]) for name in names)
+    except (KeyError, ValueError):
+        raise HfnError(f"{', '.join(names)} in the environment are not as torchrun sets them: "
+                       "start the processes with torchrun, or unset them") from None  # fmt: skip
     if device == "cuda":
-        local = int(os.environ["LOCAL_RANK"])
         if local >= torch.cuda.device_count():
             raise HfnError(f"{local + 1} processes or more need a GPU each, and there are "
                            f"{torch.cuda.device_count()}: fewer --nproc-per-node")  # fmt: skip
         torch.cuda.set_device(local)
         device = f"cuda:{local}"
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        try:
+            dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+        except (RuntimeError, ValueError) as error:
+            raise HfnError(f"cannot join {count} processes: start them with torchrun "
+                           f"({error})") from None  # fmt: skip
         atexit.register(dist.destroy_process_group)
     return Processes(torch.device(device), rank, count)

@@ -6,7 +6,7 @@ import torch
 
 from hfn_accel.errors import HfnError
 
-from ..quantise import calibrate
+from ..quantise import CALIBRATION_IMAGES, calibrate
 from . import distributed
 from .accuracy import accuracy
 from .checkpoint import Checkpoint, State, identity
@@ -16,7 +16,6 @@ from .logs import Logs
 from .optimiser import descend, learned_steps, learning_rate, make_optimiser
 from .progress import Progress
 
-CALIBRATION_IMAGES = 256
 _CHECK_EVERY = 20  # steps, where looking at a loss would wait for a device or for other processes
 
 
@@ -35,6 +34,8 @@ def train(model, data, recipe, files: RunFiles, *, device="cpu", checkpoint_ever
     search = _Search(model, data, recipe, files, device, checkpoint_every)
     if search.state.epoch < recipe.epochs:
         search.run(progress)
+    elif search.processes.first and not (files.metrics.exists() and files.densities.exists()):
+        Logs(files, model.arch, search.state).close()  # lost ones come back
     return search.state.rows
 
 
@@ -45,6 +46,9 @@ class _Search:
         self.model, self.recipe, self.files = model, recipe, files
         self.processes = distributed.join(device)
         self.share = self.processes.share(recipe.batch)
+        if model.arch.layers[-2].out_size == 1 and self.share.stop - self.share.start == 1:
+            raise HfnError("batch must be at least 2 a process: the last maps have one pixel, "
+                           "whose values of one image have no variance")  # fmt: skip
         self.device = self.processes.device
         self.bfloat16 = recipe.precision == "bfloat16"
         self.images = TrainingImages(data, recipe, self.device)
@@ -134,7 +138,7 @@ class _Search:
         state, model = self.state, self.model
         loss, right = state.metrics.double().mean(0).tolist()
         seconds = time.monotonic() - self.began
-        if not model.dense:
+        if not model.dense and state.epoch + 1 < self.recipe.epochs:  # scores follow
             model.method.after_epoch(model, state.epoch)
         self.processes.average_statistics(model)
         images, labels = self.images.held_out

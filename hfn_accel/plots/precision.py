@@ -50,6 +50,7 @@ def sensitivity_plot(result: dict) -> Figure:
             losses[layer, width] = 100 * (way[0]["accuracy"] - p["accuracy"])
     names, chosen = result["layers"], result["chosen"]["act_bits"].split(",")
     widths = sorted({w for _, w in losses} | {int(b) for b in (*widest, *chosen) if b != "b"})
+    widths = widths or [1]  # all layers are bipolar
     table = np.full((len(names), len(widths)), np.nan)
     for (layer, width), loss in losses.items():
         table[layer, widths.index(width)] = loss

@@ -53,6 +53,12 @@ class Ticket:
         names = self.class_names
         if len(names) != self.arch.classes or not all(isinstance(n, str) for n in names):
             raise HfnError("ticket does not name every class")
+        if not (isinstance(self.density, int | float) and 0 <= self.density <= 1):
+            raise HfnError(f"ticket's density must be from 0 to 1, not {self.density!r}")
+        if not all(isinstance(text, str) for item in self.provenance.items() for text in item):
+            raise HfnError("ticket's provenance must be texts by name")
+        if type(self.seed) is not int:
+            raise HfnError(f"ticket's seed must be an integer, not {self.seed!r}")
         sequence.seed_state(self.seed)
         for conv in tensors:
             self._check_mask(conv)

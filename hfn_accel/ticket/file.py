@@ -21,6 +21,8 @@ from ..network import Conv
 FORMAT = "hfn-ticket"
 VERSION = 2
 READABLE = (1, 2)
+METADATA = ("format", "version", "ticket", "crc32")
+OF_VERSION_1 = ("coats", "frozen")  # names of its JSON object that are no more
 
 
 def find(name: str | Path) -> Path:

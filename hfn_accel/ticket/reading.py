@@ -67,13 +67,15 @@ def _build(about: dict, tensors: dict[str, np.ndarray]) -> Ticket:
         _expect(tensors, name, np.uint8, len(executed))
     if not isinstance(about["class_names"], list):
         raise ValueError("class_names must be a list")
+    if not isinstance(about["provenance"], dict):
+        raise ValueError("provenance must be an object")
     coats, planes = file.unpacked(tensors["masks"], coated), file.unpacked(tensors["signs"], signed)
     masks = tuple(_stacked(c, m, coats) for c, m in zip(arch.tensors, modes, strict=True))
     sign_planes = tuple(None if m.signs == Signs.SEQUENCE else next(planes) for m in modes)
     return Ticket(
         arch=arch, seed=about["seed"], density=about["density"], modes=modes,
         masks=masks, sign_planes=sign_planes, norms=tuple(_norms(executed, tensors)),
-        class_names=tuple(about["class_names"]), provenance=dict(about["provenance"]),
+        class_names=tuple(about["class_names"]), provenance=about["provenance"],
     )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Whether a ticket is what it says, runs, and computes the same in every model: a line a check."""
 
+import json
 from collections.abc import Iterator
 from functools import cached_property
 from importlib.util import find_spec
@@ -14,6 +15,7 @@ from ..compiler import check_accumulators, compile
 from ..config import Config
 from ..errors import HfnError
 from ..estimator import DEFAULT_LATENCY, estimate
+from ..files import read_bytes
 from ..functional import execute
 from ..program import Signs
 from . import file
@@ -54,11 +56,16 @@ class Verification:
         return load(self.path)
 
     def of_file(self) -> str:
-        _, tensors = self.ticket.parts()
-        version, _, found = file.read(self.path)
+        about, tensors = self.ticket.parts()
+        version, text, found = file.read(self.path)
         for name, array in found.items():
             if name not in tensors or not np.array_equal(array, tensors[name]):
                 raise HfnError(f"{self.path}: its tensor {name} holds what no ticket needs")
+        needed = set(about) | (set(file.OF_VERSION_1) if version == 1 else set())
+        metadata = file.header(read_bytes(self.path))[0]["__metadata__"]
+        more = json.loads(text).keys() - needed | metadata.keys() - set(file.METADATA)
+        if more:
+            raise HfnError(f"{self.path}: its metadata {min(more)!r} is what no ticket needs")
         return (f"file: {self.path.stat().st_size:,} bytes of version {version}, "
                 "checksum right, nothing else in it")  # fmt: skip
 
@@ -97,6 +104,9 @@ class Verification:
 
     def norms(self) -> str:
         norms = self.ticket.norms
+        for conv, norm in zip(self.ticket.arch.layers, norms, strict=False):  # but the classifier
+            if conv.residual is None and norm.residual.any():
+                raise HfnError(f"{self.path}: {conv.name} has no residual to multiply")
         shifts, bits = [n.shift for n in norms], sorted({n.bits for n in norms})
         still = sum(int(np.count_nonzero(n.multiplier == 0)) for n in norms)
         return (f"norms: {sum(len(n.bias) for n in norms):,} channels in range, shifts from "

@@ -1,6 +1,7 @@
 """Tickets without training: subset sums, the construction, the accelerator's tickets, the law."""
 
 import csv
+import json
 from itertools import product
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from golden.integer import IntegerResNet
 from hfn_accel import sequence, ticket
 from hfn_accel.errors import HfnError
 from hfn_accel.network import Architecture
+from hfn_accel.ticket.accuracy import measure
 
 EPOCHS, COPIES, TOLERANCE = 6, 12, 0.001
 
@@ -200,6 +202,7 @@ def test_the_accelerators_ticket(kind, goals, digits, tmp_path):
             error = sums - goal.weights[conv.tensor].repeat_interleave(copies, 0)
             assert error.abs().max() <= abs(choice.errors).max() + 1e-12
     assert found.masks[0].sum() == 20
+    assert found.density == pytest.approx(np.mean(np.concatenate([m.ravel() for m in found.masks])))
     multipliers = [n.residual.any() for n in found.norms]
     assert sum(multipliers) == (2 if kind == "residual" else 0)  # executions with a residual
 
@@ -267,7 +270,15 @@ def test_command(tmp_path, capsys):
     out = capsys.readouterr().out
     assert out.count("R^2") == 4 and out.count("accelerator") == 2
     found = ticket.load(tmp_path / "existence-conv.safetensors")
-    assert found.provenance["accuracy"] == f"{float(rows[2]['accuracy']):.4f}"
+    accuracy = measure(found, None)  # of the data that it names
+    assert accuracy["accuracy"] == pytest.approx(float(rows[2]["accuracy"]))
+    assert found.provenance["integer_accuracy"] == f"{accuracy['accuracy']:.4f}"
+
+
+def test_json_alone(tmp_path, capsys):
+    command.main(["--out", str(tmp_path), "--copies", "2", "--activation", "tanh", "--targets",
+                  "100", "--epochs", "1", "--json", "-"])  # fmt: skip
+    assert set(json.loads(capsys.readouterr().out)) == {"law", "fits", "networks"}
 
 
 @pytest.mark.parametrize("options, message", [

@@ -146,14 +146,34 @@ def test_masks_are_in_address_order_and_the_density_is_what_they_keep():
     assert found.density == pytest.approx(kept / sum(sizes), abs=1e-4)
 
 
-def test_a_channel_without_weights_does_not_spoil_the_others():
-    model, images = searched(recipe_of(ARCHS["basic"]))
+@pytest.mark.parametrize("bits", ["8", "b"])
+def test_a_still_channel_does_not_spoil_the_others(bits):
+    """One without weights, and one that reads nothing else."""
+    model, images = searched(recipe_of(ARCHS["basic"], bits))
     with torch.no_grad():
         model.convs[0].scores[2] = 0
         model.convs[0].scores[[0, 1, 3, 4, 5]] += 1
+        model.convs[1].scores[:, 2] = 0
+        model.convs[1].scores[:, [0, 1, 3, 4, 5]] += 1
+        model.convs[1].scores[4] = 0
+        model.convs[1].scores[4, 2, 1, 1] = 9  # not over the padding, which differs
     export.recalibrate(model, images, batch=20)
-    norm = ticket_of(model).norms[0]
-    assert norm.multiplier[2] == 0 and abs(norm.multiplier[[0, 1, 3, 4, 5]]).min() > 1 << 12
+    for norm, still in zip(ticket_of(model).norms, (2, 4), strict=False):
+        others = [c for c in range(6) if c != still]
+        assert norm.multiplier[still] == 0 and abs(norm.multiplier[others]).min() > 1 << 12
+        real = norm.bias[still] / 2.0**norm.shift
+        assert real == pytest.approx(0.5 if bits == "b" else 0, abs=0.01)  # beta = 0
+
+
+@pytest.mark.parametrize("norms", ["shared", "unshared"])
+def test_iterations_that_share_statistics_may_have_still_sums_of_their_own(norms):
+    model, _ = searched(recipe_of(ARCHS["basic"], norms=norms))
+    layer = next(c.norm for c in ARCHS["basic"].layers if c.folded and c.name.endswith("[2]"))
+    model.norms[layer].running_var[:2] = 1e-12
+    model.norms[layer].running_mean[:2] = torch.tensor([0.0, 9.0])
+    found = ticket_of(model).norms[layer]
+    assert found.multiplier[0] == 0 and (found.multiplier[1] == 0) == (norms == "unshared")
+    assert (found.multiplier[2:] != 0).all()
 
 
 @pytest.mark.parametrize("norms", ["shared", "unshared"])
@@ -201,8 +221,7 @@ def test_models_that_have_no_ticket_are_refused():
     model, _ = searched(recipe_of(ARCHS["basic"]))
     with pytest.raises(HfnError, match="signs of stem are not .* of seed 4"):
         ticket_of(model, seed=4)
-    model.norms[0].running_var.fill_(1e-30)
-    model.norms[0].eps = 0
+    model.quantisers[0].step.fill_(1e-8)
     with pytest.raises(HfnError, match="normalisation of stem does not fit"):
         ticket_of(model)
     model.quantisers[1].step.zero_()

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from hfn_accel.errors import HfnError
@@ -20,6 +22,15 @@ def test_unwritable_places(tmp_path, monkeypatch, place):
     with pytest.raises(HfnError, match="cannot write"):
         write_json(place, {})
     assert {p.name for p in tmp_path.rglob("*")} == {"file", "folder"}
+
+
+def test_a_pipe_is_written_and_stays(tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDWR)
+    atomic_write(path, b"data")
+    assert os.read(reader, 9) == b"data" and path.is_fifo()
+    os.close(reader)
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):

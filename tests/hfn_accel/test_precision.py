@@ -69,6 +69,10 @@ def test_accuracy_stays_and_the_front_is_monotone(found):
     front = sorted((p for p in result["points"] if p["front"]), key=lambda p: p["cycles"])
     accuracies = [p["accuracy"] for p in front]
     assert accuracies == sorted(accuracies) and len(front) > 1
+    costs = [(p["cycles"], -p["accuracy"]) for p in result["points"]]
+    for p, mine in zip(result["points"], costs, strict=True):
+        beaten = any(c != mine and c[0] <= mine[0] and c[1] <= mine[1] for c in costs)
+        assert p["front"] == (not beaten)
     with out.with_suffix(".csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["cycles"]) for row in rows] == [p["cycles"] for p in result["points"]]
@@ -156,6 +160,8 @@ def test_held_out_images_measure(checkpoint):
     (["--max-drop", "2"], "--max-drop must be from 0 to 1, not 2"),
     (["--max-cycles", "0"], "--max-cycles must be at least 1, not 0"),
     (["--images", "0"], "--images must be at least 1, not 0"),
+    (["--threads", "100000"], "--threads must be from 1 to 256, not 100000"),
+    (["--out", "."], "--out must end in .safetensors"),
     (["--latency", "0"], "--latency must be 1 to 512"),
     (["--out", "a.ckpt"], "--out must end in .safetensors"),
     (["--out", "./t.safetensors"], "--out: t.safetensors is the found ticket itself"),
@@ -163,6 +169,17 @@ def test_held_out_images_measure(checkpoint):
 def test_wrong_options(options, message):
     with pytest.raises(HfnError, match=message):
         precision.arguments(["t.ckpt", "--out", "a.safetensors", *options])
+
+
+def test_places_that_cannot_be_written(checkpoint, tmp_path):
+    """Said before anything is measured."""
+    (tmp_path / "a.safetensors").mkdir()
+    with pytest.raises(HfnError, match="--out: .*a.safetensors is a folder"):
+        search(checkpoint, tmp_path / "a.safetensors")
+    (tmp_path / "file").touch()
+    with pytest.raises(HfnError, match="cannot make the folder"):
+        search(checkpoint, tmp_path / "b.safetensors", "--plot", str(tmp_path / "file"))
+    assert not list(tmp_path.glob("*.measured"))
 
 
 def test_wrong_checkpoints(tmp_path, monkeypatch):

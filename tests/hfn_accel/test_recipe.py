@@ -207,6 +207,15 @@ def test_files(tmp_path):
         Recipe.from_dict({"dataset": "digits", "speed": 1})
 
 
+def test_what_lies_around_does_not_hide_a_preset(tmp_path, monkeypatch):
+    """A folder of plots, say, of the preset's name."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "biprop-resnet18").mkdir()
+    assert parsed(["--preset", "biprop-resnet18"]).method == "biprop"
+    (tmp_path / "mine").write_text('dataset = "digits"')
+    assert parsed(["--recipe", "mine"]) == Recipe(dataset="digits")
+
+
 def test_every_field_is_an_option_with_its_default():
     for f in fields(Recipe):
         about = recipe_options.about(f)

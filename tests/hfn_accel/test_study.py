@@ -104,9 +104,11 @@ def test_any_field_can_be_compared(tmp_path):
     (["--compare", "weights=sequence,random"], "weights must be one of sequence, shifted"),
     (["--compare", "density=0.3,2"], "density must be above 0 and at most 1, not '2'"),
     (["--compare", "coats=1,2"], "coats belongs to method multicoat, not edge-popup"),
-    (["generators", "--seeds", "1"], "--seeds must be at least 2, not 1"),
-    (["generators", "--processes", "0"], "--processes must be at least 1, not 0"),
-    (["generators", "--threads", "0"], "--threads must be at least 1, not 0"),
+    (["generators", "--seeds", "1"], "--seeds must be from 2 to 1000, not 1"),
+    (["generators", "--processes", "0"], "--processes must be from 1 to 256, not 0"),
+    (["generators", "--threads", "0"], "--threads must be from 1 to 256, not 0"),
+    (["generators", "--threads", "100000"], "--threads must be from 1 to 256, not 100000"),
+    (["--compare", "lr=" + ",".join(f"0.{i}" for i in range(11, 28))], "16 values at most, not 17"),
 ])  # fmt: skip
 def test_wrong_options(tmp_path, options, message):
     with pytest.raises(HfnError, match=message):

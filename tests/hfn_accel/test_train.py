@@ -115,6 +115,17 @@ def test_a_finished_search_is_only_exported(found):
     assert out.read_bytes() == content and (folder / "t.ckpt").stat().st_mtime_ns == written
 
 
+def test_lost_densities_of_a_finished_search_are_drawn(tmp_path):
+    _, out = search(tmp_path)
+    logs = [out.with_suffix(".density.csv"), out.with_suffix(".csv")]
+    contents = [path.read_bytes() for path in logs]
+    for path in logs:
+        path.unlink()
+        search(tmp_path, "--plot", str(tmp_path / "p"))
+        assert [path.read_bytes() for path in logs] == contents
+    assert (tmp_path / "p" / "density.png").exists()
+
+
 def test_another_searchs_checkpoint_is_refused(found):
     folder, _ = found
     before = (folder / "t.safetensors").read_bytes()
@@ -206,7 +217,10 @@ def test_a_preset_with_changes(tmp_path):
     (["--batch", "1294"], "batch must be at most 1293, the images of digits"),
     (["--out", "nowhere/t.safetensors"], "cannot write into folder nowhere"),
     (["--out", "/dev/null/t.safetensors"], "cannot write into folder /dev/null"),
-    (["--threads", "257"], "--threads must be from 1 to 256, not 257"),
+    (["--threads", "1025"], "--threads must be from 1 to 1024, not 1025"),
+    (["--json", "nowhere/r.json"], "--json: cannot write into folder nowhere"),
+    (["--json", "/"], "--json: / is a folder"),
+    (["--dataset", "cifar10", "--data", "nowhere", "--plot", "p"], "there is no data folder"),
     (["--checkpoint-every", "0"], "--checkpoint-every must be from 1"),
     (["--out", "t.bin"], "--out must end in .safetensors"),
     (["--explicit-signs"], "--explicit-signs needs --weights shifted or generator"),
@@ -226,13 +240,15 @@ def test_wrong_input_ends_with_one_line(tmp_path, monkeypatch, capsys, words, me
 
 def test_two_processes_leave_one_ticket(tmp_path):
     """The first alone exports, and the record says how many there were."""
-    words = [*TINY, "--batch", "64", "--out", tmp_path / "t.safetensors", "--json", "-"]
+    words = [*TINY, "--batch", "64", "--out", tmp_path / "t.safetensors", "--json", "-",
+             "--checkpoint-every", "7"]  # fmt: skip
     done = subprocess.run([sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2",
                            "--master-port", "0", "--standalone", "-m", "hfn_accel.train", *words],
                           capture_output=True, text=True, timeout=300)  # fmt: skip
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     assert result["command"].startswith("torchrun --nproc-per-node 2 -m hfn_accel.train --dataset")
+    assert "--checkpoint-every 7" in result["command"]  # when running statistics are averaged
     loaded = ticket.load(tmp_path / "t.safetensors")
     assert loaded.provenance["integer_accuracy"] == str(result["integer_accuracy"])
 

@@ -66,3 +66,9 @@ def test_a_golden_model_that_differs_ends_the_demo(monkeypatch, tmp_path, capsys
     with pytest.raises(HfnError, match="differ"):
         train_demo.main(["--pe", "4x4", "--out", str(tmp_path), "--count", "1"])
     assert capsys.readouterr().out.count("DIFFERENT") == 1
+
+
+def test_images_that_are_not_there_are_refused_before_the_search(tmp_path):
+    with pytest.raises(HfnError, match="--count must be from 1 to 360"):
+        train_demo.main(["--out", str(tmp_path), "--count", "0"])
+    assert not list(tmp_path.iterdir())

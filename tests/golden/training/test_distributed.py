@@ -98,6 +98,22 @@ def test_shares_are_equal_parts():
         distributed.Processes(torch.device("cpu"), 0, 4).share(66)
 
 
+@pytest.mark.parametrize("environment, message", [
+    ({"WORLD_SIZE": "2"}, "environment are not as torchrun sets them"),
+    ({"WORLD_SIZE": "two", "RANK": "0", "LOCAL_RANK": "0"}, "not as torchrun sets them"),
+    ({"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0"},
+     "cannot join 2 processes: start them with torchrun .*MASTER_ADDR"),
+])  # fmt: skip
+def test_what_is_like_torchrun_only_is_refused(monkeypatch, environment, message):
+    """Schedulers set some of its variables too."""
+    for name in ("WORLD_SIZE", "RANK", "LOCAL_RANK", "MASTER_ADDR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(HfnError, match=message):
+        distributed.join("cpu")
+
+
 def test_processes_without_a_gpu_each_are_refused(monkeypatch):
     for name, value in {"WORLD_SIZE": "2", "RANK": "1", "LOCAL_RANK": "1"}.items():
         monkeypatch.setenv(name, value)

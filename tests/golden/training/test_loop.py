@@ -239,7 +239,24 @@ def test_a_spoilt_network_is_not_kept(tmp_path, monkeypatch, name):
     assert all(value.isfinite().all() for value in tensors.values())
 
 
+def test_a_batch_without_variance_is_refused(tmp_path):
+    """One image whose last maps are of one pixel; with larger ones it has variance."""
+    with pytest.raises(HfnError, match="batch must be at least 2 a process: the last maps have"):
+        job.train(job.recipe(batch=1, arch="4x1,4x1,4x1,4x1"), tmp_path)
+    assert not list(tmp_path.iterdir())
+    job.train(job.recipe(batch=1, arch="4x1,4x1,4x1", epochs=1), tmp_path)
+
+
 def test_a_batch_of_more_images_than_there_are_is_refused(tmp_path):
     with pytest.raises(HfnError, match="batch must be at most 144, the images of digits that are"):
         job.train(job.recipe(batch=145), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_nothing_is_recycled_after_the_last_epoch(tmp_path, epochs):
+    """Scores could not follow any more."""
+    chosen = job.recipe(recycle_every=1, epochs=epochs)
+    first, (model, _) = job.network(chosen), job.train(chosen, tmp_path)
+    pairs = zip(first.convs, model.convs, strict=True)
+    assert all(torch.equal(a.sign, b.sign) for a, b in pairs) == (epochs == 1)

@@ -47,3 +47,13 @@ def test_sensitivities_are_of_one_layer(result):
     assert frames == [(1, 0), (0, 2)]  # not of the bipolar layer
     image = axes.images[0].get_array()
     assert np.ma.count_masked(image) == 6
+
+
+@pytest.mark.filterwarnings("error")
+def test_nothing_but_bipolar_layers(result, tmp_path):
+    only = point("b,b,b", 9_000, 0.5, 0)
+    result |= {"points": [only], "trained": only, "chosen": only}
+    figure = plots.sensitivity_plot(result)
+    plots.save_figures({"sensitivity": figure}, tmp_path)
+    (axes,) = figure.axes
+    assert not axes.texts and not axes.patches

@@ -79,6 +79,28 @@ def test_what_no_ticket_needs(saved):
     assert "its tensor masks holds what no ticket needs" in refusal(path)
 
 
+def test_names_that_no_ticket_has(saved):
+    path = saved("plain")
+    rewrite(path, lambda t: {}, remark="x")
+    assert "its metadata 'remark' is what no ticket needs" in refusal(path)
+    path = saved("plain", seed=2)
+    text = file.read(path)[1]
+    rewrite(path, lambda t: {}, ticket=text[:-1] + ', "note": 1}')
+    assert "its metadata 'note' is what no ticket needs" in refusal(path)
+
+
+def test_version_1_passes(saved):
+    path = saved("plain")
+    _, text, tensors = file.read(path)
+    for name in ("modes", "signs", "bipolar"):
+        del tensors[name]
+    text = text[:-1] + ', "coats": 1, "frozen": 0.0}'
+    about = {"format": "hfn-ticket", "version": "1", "ticket": text,
+             "crc32": file.checksum(text, tensors)}  # fmt: skip
+    path.write_bytes(save_tensors(tensors, about))
+    assert "of version 1" in lines(path)["file"]
+
+
 def changed(path, **change):
     Ticket(**vars(load(path)) | change).save(path)
 
@@ -106,6 +128,9 @@ def test_coats_and_patterns_in_the_file(saved):
     path = saved("plain")
     rewrite(path, lambda t: {"shift": first(t["shift"], 48)})
     assert "shift or bits of stem are out of range" in refusal(path)
+    path = saved("plain")
+    rewrite(path, lambda t: {"residual": first(t["residual"], 7)})
+    assert "stem has no residual to multiply" in refusal(path)
 
 
 def test_accumulators_and_buffers(saved):
