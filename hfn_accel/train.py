@@ -104,7 +104,7 @@ def command(args) -> str:
     words = ["python"] if alone else ["torchrun", "--nproc-per-node", processes]
     words += ["-m", "hfn_accel.train", *recipe_options.words(args.chosen, args.preset)]
     words += ["--explicit-signs"] * args.explicit_signs
-    words += ["--data", "DIR"] if args.data else []
+    words += ["--data", "DIR"] if args.data and args.chosen.dataset != "digits" else []
     words += ["--device", "cuda"] if args.device == "cuda" else ["--threads", str(args.threads)]
     if not alone and args.checkpoint_every != CHECKPOINT_EVERY:  # statistics are averaged then
         words += ["--checkpoint-every", str(args.checkpoint_every)]

@@ -33,7 +33,7 @@ _CARD = (
     Column("moved_bytes", "bytes moved an image on 16x16", "{:,}"),
     Column("spilled_bytes", "of these, activations (image and logits included)", "{:,}"),
     Column("buffers", "buffers used on 16x16"), Column("epochs", "epochs"),
-    Column("seconds", "search (s)"),
+    Column("seconds", "search (s)"), Column("note", "note"),
 )  # fmt: skip
 
 
@@ -57,8 +57,10 @@ class Cards(Table):
 
 def tickets() -> Table:
     """The tickets that ship, as their provenance says."""
-    columns = (Column("ticket", "ticket"), Column("dataset", "data"), *_ACCURACIES,
-               Column("bytes", "file (bytes)", "{:,}"), Column("epochs", "epochs"),
+    columns = (Column("ticket", "ticket"), Column("mode", "weights held as"), *_ACCURACIES,
+               Column("bytes", "file (bytes)", "{:,}"),
+               Column("cycles", "cycles an image on 16x16", "{:,}"),
+               Column("moved_bytes", "bytes moved", "{:,}"), Column("epochs", "epochs"),
                Column("seconds", "search (s)"))  # fmt: skip
     keys = [c.key for c in columns]
     return Table("The tickets that ship, on all test images of their data", columns,
@@ -84,7 +86,8 @@ def row(path: Path) -> dict:
     moved = run["bytes"]
     return {
         "ticket": path.stem, "dataset": about.get("dataset"), "arch": found["arch"],
-        "test_images": _number(about, "test_images"), **_accuracies(about),
+        "test_images": _number(about, "test_images"),
+        **{c.key: _number(about, c.key) for c in _ACCURACIES},
         **_dense(found["arch"], about.get("dataset")), "method": about.get("method"),
         "mode": "; ".join(dict.fromkeys(r["mode"] for r in found["tensors"])),
         "bits": ", ".join(sorted({bits for r in found["tensors"] for bits in r["bits"]})),
@@ -95,7 +98,7 @@ def row(path: Path) -> dict:
         "buffers": ", ".join(f"{name} {b['used']:,} of {b['available']:,} {b['unit']}"
                              for name, b in run["occupancy"].items()),
         "epochs": _number(about, "epochs"), "seconds": _number(about, "seconds"),
-        "command": about.get("command"),
+        "note": about.get("note"), "command": about.get("command"),
     }  # fmt: skip
 
 
@@ -104,15 +107,6 @@ def _number(about: dict, key: str) -> float | None:
         return None
     value = float(about[key])
     return int(value) if value.is_integer() else value
-
-
-def _accuracies(about: dict) -> dict:
-    """As fractions. A ticket from before recipes were kept has no accuracy with real activations:
-    its float one is the quantised network's."""
-    found = {c.key: _number(about, c.key) for c in _ACCURACIES}
-    if "float_quantised_accuracy" not in about:
-        found |= {"float_quantised_accuracy": found["float_accuracy"], "float_accuracy": None}
-    return found
 
 
 def _dense(arch: str, dataset: str | None) -> dict:

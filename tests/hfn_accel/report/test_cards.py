@@ -61,10 +61,8 @@ def test_what_nobody_knows_is_left_out(card):
     assert "| cycles an image on 16x16 |" in text
 
 
-def test_the_float_accuracy_of_old_tickets_is_a_quantised_network_s(card):
-    about = {name: ABOUT[name] for name in ("integer_accuracy", "float_accuracy")}
-    row = card(about)
-    assert row["float_quantised_accuracy"] == 0.925 and row["float_accuracy"] is None
+def test_a_note_stands_on_the_card(card):
+    assert "| note | by hand |" in markdown(card(ABOUT | {"note": "by hand"}))
 
 
 def test_the_best_dense_training(card, tmp_path, monkeypatch):
