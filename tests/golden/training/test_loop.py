@@ -123,8 +123,12 @@ def test_an_interrupt_passes_and_leaves_the_checkpoint(tmp_path, monkeypatch):
 
     monkeypatch.setattr(loop, "descend", loop.descend)
     job.at_call(6, loop, "descend", interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        job.train(job.recipe(), tmp_path, checkpoint_every=5)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may ignore it
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            job.train(job.recipe(), tmp_path, checkpoint_every=5)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert checkpoint.restore(tmp_path / "t.ckpt").epochs_done == 0
 
 
