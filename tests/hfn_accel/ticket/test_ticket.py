@@ -17,7 +17,7 @@ from hfn_accel.ticket import file
 from tests.tickets import random_mode, random_ticket, reference_weights
 
 ARCH = Architecture.parse("3x1,5x3f", classes=4, image_size=4)
-SHIPPED = "23aee2edd33dde36"  # SHA-256 of the ticket that version 1 wrote
+SHIPPED = "23aee2edd33dde36"  # SHA-256 of the file that ships
 
 
 def same(a: ticket.Ticket, b: ticket.Ticket) -> bool:
