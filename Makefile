@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 SHAPE ?= 16x16
 
-.PHONY: setup test test-slow test-networks demo train-demo bench synthesis lint lint-verilog clean
+.PHONY: setup test test-slow test-networks demo train-demo bench docs synthesis lint lint-verilog clean
 
 setup: .venv/.set-up
 
@@ -40,6 +40,16 @@ demo: setup
 # Finds a ticket for scikit-learn's digits, and runs it on the RTL.
 train-demo: setup
 	$(PY) -m hfn_accel.train_demo
+
+# The documentation as a site in build/site.
+docs: .venv/.docs
+	@$(PY) -m sim.waveforms --out docs/images
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --site-dir build/site
+	@$(PY) -m tests.docs
+
+.venv/.docs: .venv/.set-up
+	@$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
 
 lint: setup
 	$(PY) -m ruff check
