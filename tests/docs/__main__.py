@@ -1,7 +1,6 @@
-"""`python -m tests.docs`: what the documentation has, page by page, and how its commands are held."""
+"""`python -m tests.docs`: what the documentation has, a page a line, and how commands are held."""
 
 from .test_commands import FENCE, PAGES, ROOT
-
 
 
 def main():
