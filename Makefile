@@ -54,6 +54,7 @@ docs: .venv/.docs
 lint: setup
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
+	$(PY) -m mypy --python-executable $(PY)
 
 lint-verilog: setup
 	$(PY) -m hfn_accel.gen --pe $(SHAPE) --out build/lint

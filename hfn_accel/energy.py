@@ -226,7 +226,7 @@ def weight_energy(config: Config, density: float = 0.3, dram=None, node=None,
 
 def sources(rows: Iterable[str]) -> str:
     """Rows of tables as one text, each table named once."""
-    tables = {}
+    tables: dict[str, list[str]] = {}
     for table, row in sorted(row.split(" ", 1) for row in rows):
         tables.setdefault(table, []).append(row)
     return "; ".join(f"{table}: {', '.join(found)}" for table, found in tables.items())
@@ -236,7 +236,7 @@ def _text(table: dict[str, np.ndarray]) -> str:
     """`weight_energy` and all constants, each figure with its source."""
     lines = [f"{'a weight held as':28}{'from':11}{'off-chip bits':>13}{'low pJ':>10}"
              f"{'high pJ':>10}"]  # fmt: skip
-    notes = {}  # rows of tables: number
+    notes: dict[str, int] = {}  # rows of tables: number
     for name, place, bits, low, high, rows in zip(*table.values(), strict=True):
         note = notes.setdefault(rows, len(notes) + 1)
         lines.append(f"{name:28}{place:11}{bits:13.3f}{low:10.3f}{high:10.3f}  [{note}]")

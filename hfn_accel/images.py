@@ -108,6 +108,6 @@ def pack_runs(images: np.ndarray, batch: int) -> np.ndarray:
 def unpack_logits(output: np.ndarray, batch: int, classes: int, count: int) -> np.ndarray:
     """int64 (count, classes) from the output memory of each run, uint8 (runs, bytes)."""
     stride = logits_stride(classes)
-    logits = [output[:, i * stride :][:, : classes * LOGIT_BYTES] for i in range(batch)]
-    logits = np.ascontiguousarray(np.stack(logits, 1)).view("<i4")
+    parts = [output[:, i * stride :][:, : classes * LOGIT_BYTES] for i in range(batch)]
+    logits = np.ascontiguousarray(np.stack(parts, 1)).view("<i4")
     return logits.reshape(-1, classes)[:count].astype(np.int64)

@@ -18,6 +18,8 @@ COUNTER_BITS = 48
 class _Documented(IntEnum):
     """An integer with a meaning, `doc`."""
 
+    doc: str
+
     def __new__(cls, value, doc):
         member = int.__new__(cls, value)
         member._value_, member.doc = value, doc

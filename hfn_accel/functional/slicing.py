@@ -131,7 +131,7 @@ class _Held:
         self.buffers = deepcopy(state.buffers)
         self.masks = np.zeros(program.header["mask_words"], bool)
         self.parameters = np.zeros(program.header["parameter_channels"], bool)
-        self.copied = {}
+        self.copied: dict[tuple[int, int], int] = {}
 
     def place(self, f: dict[str, int], image: _Image) -> dict[str, int]:
         """Fields of a CONV's fetches in the slice; what they need is added to the image."""
