@@ -1,34 +1,55 @@
-"""`python -m hfn_accel.gen`: the accelerator's Verilog, and a description of it for machines.
+"""`python -m hfn_accel.gen`: the accelerator's Verilog, a description of it for machines, and with
+`--soc` what an SoC project needs beside it.
 
-Both files are the same from run to run, and are written atomically.
+All files are the same from run to run, and are written atomically.
 """
 
 import json
+from pathlib import Path
 
 from . import __version__, cli, registers, rooms, timing
 from .config import Config
 from .files import atomic_write, make_folder
+from .soc.files import files as soc_files
 
 TOP = "hfn_accel"
 
 
 def main(argv: list[str] | None = None):
-    """Write hfn_accel_RxC.v and hfn_accel_RxC.json."""
+    """Write hfn_accel_RxC.v and hfn_accel_RxC.json; with --soc what stands beside them too."""
     p = cli.parser("gen", "Write the accelerator's Verilog and its description.")
     p.add_argument("--out", metavar="DIR", default=".", help="folder (default: this one)")
+    p.add_argument("--soc", action="store_true", help="also write the FuseSoC core, testbench, "
+                   "C driver and the register map in every form")  # fmt: skip
     cli.add_config(p)
     args = p.parse_args(argv)
     config = cli.config(args)
-    folder = make_folder(args.out)
-    component = _rtl("accelerator").Accelerator(config)
-    stem = f"{TOP}_{config.name}"
-    files = {
-        folder / f"{stem}.v": _rtl("emit").verilog(component, TOP),
-        folder / f"{stem}.json": json.dumps(describe(component), indent=1) + "\n",
-    }
-    for path, text in files.items():
-        atomic_write(path, text.encode())
+    for path in write(config, make_folder(args.out), args.soc):
         print(path)
+
+
+def stem(config: Config) -> str:
+    """Of the names of a configuration's files."""
+    return f"{TOP}_{config.name}"
+
+
+def write(config: Config, folder: Path, soc: bool = False) -> list[Path]:
+    """Write the files of a configuration, and those of an SoC project around it; their paths."""
+    component = _rtl("accelerator").Accelerator(config)
+    files = {
+        f"{stem(config)}.v": verilog(component),
+        f"{stem(config)}.json": json.dumps(describe(component), indent=1) + "\n",
+    }
+    if soc:
+        files |= soc_files(config, stem(config))
+    for name, text in files.items():
+        atomic_write(folder / name, text.encode())
+    return [folder / name for name in files]
+
+
+def verilog(component) -> str:
+    """The Verilog of an accelerator, with a head that says what it is."""
+    return _rtl("emit").verilog(component, TOP)
 
 
 def _rtl(module: str):

@@ -11,7 +11,7 @@ from pathlib import Path
 from hfn_accel.config import Config
 from hfn_accel.errors import HfnError
 from hfn_accel.export import constants
-from hfn_accel.export.files import DRIVER
+from hfn_accel.soc.files import DRIVER
 
 from . import backend, harness
 from .build import build_folder, cached, digest

@@ -87,6 +87,7 @@ def c_header() -> str:
 
 def python_module() -> str:
     """hfn_accel_regs.py: a module without imports."""
+
     def rows(entries):
         return "".join(f"\n    {key!r}: {value!r}," for key, value in entries)
 
