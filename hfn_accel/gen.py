@@ -5,10 +5,12 @@ All files are the same from run to run, and are written atomically.
 """
 
 import json
+import re
 from pathlib import Path
 
 from . import __version__, cli, registers, rooms, timing
 from .config import Config
+from .export import ports as port_table
 from .files import atomic_write, make_folder
 from .soc.files import files as soc_files
 
@@ -35,7 +37,7 @@ def stem(config: Config) -> str:
 
 def write(config: Config, folder: Path, soc: bool = False) -> list[Path]:
     """Write the files of a configuration, and those of an SoC project around it; their paths."""
-    component = _rtl("accelerator").Accelerator(config)
+    component = accelerator(config)
     files = {
         f"{stem(config)}.v": verilog(component),
         f"{stem(config)}.json": json.dumps(describe(component), indent=1) + "\n",
@@ -47,9 +49,34 @@ def write(config: Config, folder: Path, soc: bool = False) -> list[Path]:
     return [folder / name for name in files]
 
 
+def accelerator(config: Config, trace: bool = False):
+    """The top component; `trace`: with the ports that show activations to a simulation."""
+    return _rtl("accelerator").Accelerator(config, trace)
+
+
 def verilog(component) -> str:
-    """The Verilog of an accelerator, with a head that says what it is."""
-    return _rtl("emit").verilog(component, TOP)
+    """The Verilog of an accelerator; its head tells what it is, the top's ports are in order."""
+    text, listed = _rtl("emit").verilog(component, TOP), port_table.ordered(ports(component))
+    names = ",\n".join(f"  {port['name']}" for port in listed)
+    text, found = re.subn(rf"^module {TOP}\([^)]*\);", f"module {TOP} (\n{names}\n);", text,
+                          count=1, flags=re.MULTILINE)  # fmt: skip
+    assert found, "the top module has ports"
+    return head(component) + text
+
+
+def head(component) -> str:
+    """A comment: licence, generator, configuration and ports."""
+    config = component.config
+    lines = [
+        "SPDX-License-Identifier: Apache-2.0",
+        f"{TOP}: Hidden-Fold Network accelerator, {config.rows} lanes x {config.columns} columns,",
+        f"made by hfn-accel {__version__} (python -m hfn_accel.gen).",
+        "",
+        "Configuration",
+        *(f"  {name:20} {value}" for name, value in config.to_dict().items()),
+        *port_table.comment(ports(component)),
+    ]
+    return "\n".join(["/*", *(f" * {line}".rstrip() for line in lines), " */", ""])
 
 
 def _rtl(module: str):
