@@ -120,8 +120,10 @@ def test_error(binary, network, opcode, fields, code):
     good = len(memory)
     bad = damaged(compiled.image, opcode, fields)
     whole = bad + memory[len(bad) :] + backend.aligned(compiled.image)
-    commands = [("open",), ("start", *places), ("interrupt",), ("error",), ("start", *places),
-                ("reset", 1000), ("error",), ("start", good, *places[1:]), ("interrupt",)]  # fmt: skip
+    commands = [
+        ("open",), ("start", *places), ("interrupt",), ("error",), ("start", *places),
+        ("reset", 1000), ("error",), ("start", good, *places[1:]), ("interrupt",),
+    ]  # fmt: skip
     after, lines = driver.execute(binary, whole, commands)
     assert [c for _, c in results(lines)] == [OK, OK, STOPPED, code, BUSY, OK, 0, OK, OK]
     assert " ".join(lines[3][3:]) == f"{code.name}: {code.doc}"
@@ -137,7 +139,8 @@ def test_refused(binary, network):
     whole = memory + backend.aligned(other)
     commands = [
         ("open",), ("short", *places), ("start", places[1], *places[1:]),
-        ("start", 0, places[1] + 4, *places[2:]), ("start", 0, places[1], places[2] + 32, places[3]),
+        ("start", 0, places[1] + 4, *places[2:]),
+        ("start", 0, places[1], places[2] + 32, places[3]),
         ("start", len(memory), *places[1:]), ("wait", 3),
     ]  # fmt: skip
     after, lines = driver.execute(binary, whole, commands)
