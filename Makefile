@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 SHAPE ?= 16x16
 
-.PHONY: setup test test-slow test-networks demo train-demo bench docs synthesis lint lint-verilog clean
+.PHONY: setup test test-slow test-networks demo train-demo bench docs synthesis lint lint-verilog wheel-test clean
 
 setup: .venv/.set-up
 
@@ -59,6 +59,10 @@ lint: setup
 lint-verilog: setup
 	$(PY) -m hfn_accel.gen --pe $(SHAPE) --out build/lint
 	$(PY) -m sim.verilator build/lint/hfn_accel_$(SHAPE).v
+
+# sdist and wheel, the wheel in an environment with nothing but its dependencies.
+wheel-test: setup
+	$(PY) -m pytest -m "slow or not slow" tests/test_release.py
 
 clean:
 	rm -rf build

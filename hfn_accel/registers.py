@@ -1,7 +1,8 @@
 """The register map, in one table.
 
-The RTL's decoder (`rtl/registers.py`), the drivers, the emitted JSON and docs/registers.md
-(`python -m hfn_accel.registers > docs/registers.md`) all derive from `REGISTERS`.
+The RTL's decoder (`rtl/registers.py`), the drivers, the emitted JSON, docs/registers.md
+(`python -m hfn_accel.registers > docs/registers.md`) and every other form of the map
+(`hfn_accel.export`, `--format c|python|systemrdl|verilog`) all derive from `REGISTERS`.
 """
 
 from dataclasses import dataclass
@@ -100,12 +101,14 @@ COUNTERS = {
 
 @dataclass(frozen=True)
 class Field:
-    """Bits of a register, from `bit` on."""
+    """Bits of a register, from `bit` on. `access`: the register's own, where that is mixed; W1P:
+    write 1 for a pulse, reads 0."""
 
     name: str
     bit: int
     bits: int
     doc: str
+    access: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,10 +143,10 @@ REGISTERS: tuple[Register, ...] = (
     )),
     Register("CONTROL", 0x010, "mixed", "start, reset, interrupt", (
         Field("start", 0, 1, "write 1: run the program at PROGRAM_ADDR, with counters from 0; "
-              "ignored while busy, and after an error until reset"),
+              "ignored while busy, and after an error until reset", "W1P"),
         Field("reset", 1, 1, "write 1: stop, and clear STATUS and IRQ_STATUS; bus transfers in "
-              "flight end first (busy stays 1 until then)"),
-        Field("irq_enable", 2, 1, "let IRQ_STATUS raise `irq`; keeps what was written last"),
+              "flight end first (busy stays 1 until then)", "W1P"),
+        Field("irq_enable", 2, 1, "let IRQ_STATUS raise `irq`; keeps what was written last", "RW"),
     )),
     Register("STATUS", 0x014, "RO", "state of the run", (
         Field("busy", 0, 1, "a run goes on"),
@@ -241,4 +244,7 @@ def _span(f: Field) -> str:
 
 
 if __name__ == "__main__":
-    print(markdown(), end="")
+    from . import cli
+    from .export.command import main
+
+    cli.run(main)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hfn_accel import functional, images, registers
+from hfn_accel import functional, gen, images, registers
 from hfn_accel.config import Config
 from hfn_accel.errors import HfnError
 from hfn_accel.program import ALIGNMENT, Program
@@ -44,10 +44,7 @@ class RunError(HfnError):
 @lru_cache(maxsize=4)
 def design(config: Config, trace: bool) -> str:
     """The top module as Verilog; with `trace`, its `trace_*` ports."""
-    from rtl.accelerator import Accelerator
-    from rtl.emit import verilog
-
-    return verilog(Accelerator(config, trace), "hfn_accel")
+    return gen.verilog(gen.accelerator(config, trace))
 
 
 def aligned(data: bytes) -> bytes:

@@ -74,18 +74,23 @@ class Result:
     seconds: float
 
 
-def build(verilog: str | Path, config: Config, *, threads: int = 1) -> Path:
+def build(verilog: str | Path, config: Config, *, threads: int = 1, main: Path = SOURCES[0],
+          parts: Path | None = None) -> Path:  # fmt: skip
     """Compile a design for `execute`; returns the binary's path.
 
     `verilog` is the text or the path of a module `hfn_accel` of `config`'s bus width, as
     `hfn_accel.gen` emits it. The binary lies under build/sim and is kept for equal content.
-    `threads` > 1 lets Verilator split the model. Raises HfnError if Verilator fails or is missing.
+    `threads` > 1 lets Verilator split the model. `main`: another program around the model than the
+    harness; `parts`: a folder, named by its content, with headers and objects that it is built
+    with. Raises HfnError if Verilator fails or is missing.
     """
     text = verilog if isinstance(verilog, str) and "\n" in verilog else Path(verilog).read_text()
     traced = re.search(r"^\s*output\b[^;\n]*\btrace_valid\b", text, re.MULTILINE) is not None
     flags = f"-I{SOURCES[0].parent} -DHFN_BUS={config.axi_data_width}"
     flags += " -DHFN_TRACE" if traced else ""
-    sources = [path.read_text() for path in SOURCES]
+    flags += f" -I{parts}" if parts else ""
+    objects = sorted(map(str, parts.glob("*.o"))) if parts else []
+    sources = [path.read_text() for path in dict.fromkeys([main, *SOURCES])]
     tag = digest(text, flags, OPTIMISE, threads, verilator.find().version, *sources)
 
     def make(part: Path):
@@ -94,7 +99,7 @@ def build(verilog: str | Path, config: Config, *, threads: int = 1) -> Path:
             ["--cc", "--exe", "--build", "-j", str(jobs()), "--threads", str(threads), "-O3",
              "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style",
              "--top-module", "hfn_accel", "--prefix", "Vtop", "-Mdir", "objects",
-             "-o", "../harness", "-CFLAGS", flags, *OPTIMISE, "hfn_accel.v", str(SOURCES[0])],
+             "-o", "../harness", "-CFLAGS", flags, *OPTIMISE, "hfn_accel.v", str(main), *objects],
             part,
         )  # fmt: skip
         for leftover in (part / "objects").glob("*"):
