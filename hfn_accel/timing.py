@@ -5,7 +5,7 @@ FILL_CYCLES = 2
 mask buffer to answer, one for the registers between mask, sign and shadow tile."""
 
 TREE_LEVELS_A_STAGE = 2
-"""Adder levels between two register stages of the array's column trees."""
+"""Adder levels before a register stage of the array's column trees."""
 
 SETUP_CYCLES = 2
 """A layer's blocks are reset in one clock and started in the next, which asks for the first fill;
@@ -61,10 +61,10 @@ TAKE_CYCLES = 1
 
 
 def array_latency(rows: int) -> int:
-    """Clocks from a bit-plane at the array to its column sums: one for the input, the rest for
-    the log2(rows) adder levels of a column."""
+    """Clocks from a bit-plane at the array to its column sums: one for the input, one for each
+    register stage in the log2(rows) adder levels of a column, one to take its offset away."""
     stages = 0
     while rows > 1:
         rows >>= TREE_LEVELS_A_STAGE
         stages += 1
-    return 1 + stages
+    return 2 + stages
