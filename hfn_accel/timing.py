@@ -17,7 +17,7 @@ BANK_CYCLES = 1
 PLANE_CYCLES = 1
 """From the sums of a pixel's last plane to the pixel's contribution."""
 
-PSUM_CYCLES = 2
+PSUM_CYCLES = 3
 """From a contribution to the new partial sum."""
 
 REQUANTISE_CYCLES = 4
