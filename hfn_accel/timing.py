@@ -1,8 +1,11 @@
 """Clocks that blocks and engines take: the numbers that the RTL and `engine.durations` share."""
 
 FILL_CYCLES = 2
-"""A tile's fill takes its rows' clocks (one each, two with a sign plane) + FILL_CYCLES: one for the
-mask buffer to answer, one for the registers between mask, sign and shadow tile."""
+"""A tile's fill takes its rows' clocks (one each, two with a sign plane) + FILL_CYCLES: one in
+which it begins, one in which the loops step to the next tile."""
+
+MASK_CYCLES = 2
+"""From a mask row's address to the row: one for the memory, one for a register behind it."""
 
 TREE_LEVELS_A_STAGE = 2
 """Adder levels before a register stage of the array's column trees."""
@@ -11,7 +14,7 @@ SETUP_CYCLES = 2
 """A layer's blocks are reset in one clock and started in the next, which asks for the first fill;
 the array then gets its first plane a fill and one clock later."""
 
-BANK_CYCLES = 1
+BANK_CYCLES = 2
 """From a plane's address to the plane at the array."""
 
 PLANE_CYCLES = 1

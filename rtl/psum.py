@@ -43,13 +43,11 @@ class PartialSums(wiring.Component):
 
         # clock n: read; n + 1: the memory answers; n + 2: add and write; n + 3: at the output
         flags, values = (self.i_emit, self.i_end, self.i_final), [self.i_values]
-        stages = []
-        for _ in range(2):
-            stage = [Signal() for _ in flags]
-            m.d.sync += [s.eq(f) for s, f in zip(stage, flags, strict=True)]
-            values.append(Signal.like(self.i_values, reset_less=True))
+        for i in range(2):
+            before, flags = flags, [Signal(name=f"{f.name}_{i + 1}") for f in flags]
+            m.d.sync += [flag.eq(f) for flag, f in zip(flags, before, strict=True)]
+            values.append(Signal.like(self.i_values, name=f"values_{i + 1}", reset_less=True))
             m.d.sync += values[-1].eq(values[-2])
-            stages.append(flags := stage)
         emit, end, final = flags
         asked, valid, first = Signal(), Signal(), Signal()
         m.d.sync += [asked.eq(self.i_valid), valid.eq(asked), first.eq(self.i_first)]
