@@ -111,10 +111,11 @@ class TileFiller(wiring.Component):
         second, complete = Signal(), Signal()  # of the two clocks of a row with a sign plane
         row, last_lane = Signal(self.row_index.shape()), Signal(self.row_index.shape())
         last_row, tile_end = Signal(), Signal()
-        double = self.signs != Signs.SEQUENCE
+        double = Signal()
         nest = Nest(m, {name: getattr(self, name) for name in LOOPS}, tile_end, self.setup)
         ends, last_in_tile = nest.ends, nest.last["in_tiles"]
-        m.d.sync += [last_lane.eq(self.last_rows - 1), tile_end.eq(last_row)]
+        m.d.sync += [double.eq(self.signs != Signs.SEQUENCE), tile_end.eq(last_row),
+                     last_lane.eq(self.last_rows - 1)]  # fmt: skip
         m.d.comb += [
             complete.eq(filling & (second | ~double)),
             last_row.eq(complete & (row == Mux(last_in_tile, last_lane, self.config.rows - 1))),
