@@ -1,23 +1,26 @@
 """Clocks that blocks and engines take: the numbers that the RTL and `engine.durations` share."""
 
 FILL_CYCLES = 2
-"""A tile's fill takes its rows' clocks (one each, two with a sign plane) + FILL_CYCLES: one for the
-mask buffer to answer, one for the registers between mask, sign and shadow tile."""
+"""A tile's fill takes its rows' clocks (one each, two with a sign plane) + FILL_CYCLES: one in
+which it begins, one in which the loops step to the next tile."""
+
+MASK_CYCLES = 2
+"""From a mask row's address to the row: one for the memory, one for a register behind it."""
 
 TREE_LEVELS_A_STAGE = 2
-"""Adder levels between two register stages of the array's column trees."""
+"""Adder levels before a register stage of the array's column trees."""
 
 SETUP_CYCLES = 2
 """A layer's blocks are reset in one clock and started in the next, which asks for the first fill;
 the array then gets its first plane a fill and one clock later."""
 
-BANK_CYCLES = 1
+BANK_CYCLES = 2
 """From a plane's address to the plane at the array."""
 
 PLANE_CYCLES = 1
 """From the sums of a pixel's last plane to the pixel's contribution."""
 
-PSUM_CYCLES = 2
+PSUM_CYCLES = 3
 """From a contribution to the new partial sum."""
 
 REQUANTISE_CYCLES = 4
@@ -61,10 +64,10 @@ TAKE_CYCLES = 1
 
 
 def array_latency(rows: int) -> int:
-    """Clocks from a bit-plane at the array to its column sums: one for the input, the rest for
-    the log2(rows) adder levels of a column."""
+    """Clocks from a bit-plane at the array to its column sums: one for the input, one for each
+    register stage in the log2(rows) adder levels of a column, one to take its offset away."""
     stages = 0
     while rows > 1:
         rows >>= TREE_LEVELS_A_STAGE
         stages += 1
-    return 1 + stages
+    return 2 + stages

@@ -100,7 +100,6 @@ class Accelerator(wiring.Component):
                 "active", "finished", "drained")),
             registers.plane.eq(datapath.plane),
             masks.r_addr.eq(datapath.mask_addr),
-            datapath.mask_data.eq(masks.r_data),
             parameters.r_addr.eq(datapath.parameter_addr),
             datapath.parameter_data.eq(parameters.r_data),
             pool.layer.eq(control.pool),
@@ -115,6 +114,7 @@ class Accelerator(wiring.Component):
                 "valid", "data", "strb", "bytes")),
             results.o_ready.eq(control.result_ready),
         ]  # fmt: skip
+        m.d.sync += datapath.mask_data.eq(masks.r_data)  # MASK_CYCLES behind the address
 
         # ---- activation banks; CONV and POOL name theirs in the same bits
         conv = control.conv

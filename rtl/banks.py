@@ -82,6 +82,9 @@ class Banks(wiring.Component):
             ]  # fmt: skip
             words.append(bank.r_data)
         for (bank, address, data), split in zip(readers, splits, strict=True):
+            if data is self.source_data:
+                data = Signal.like(data)  # one clock more, BANK_CYCLES in all
+                m.d.sync += self.source_data.eq(data)
             part, which = Signal(max(1, split), name="part"), Signal(2, name="which")
             m.d.sync += [part.eq(address[:split]), which.eq(bank)]
             m.d.comb += data.eq(Array(words)[which].word_select(part[:split], len(data)))
