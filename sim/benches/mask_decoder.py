@@ -113,7 +113,7 @@ class Decoder(Clocked):
 
     async def run(self, layer, stream=None, latency=1, gap=0.0, abort_at=None):
         """(writes as (unit address, wide, data), clocks from start to the first with busy low,
-        whether the whole stream was taken)."""
+        whether the whole stream was taken); its length is judged in `wrong`."""
         stream = layer.stream if stream is None else stream
         beats = [int.from_bytes(stream[i : i + CONFIG.bus_bytes], "little")
                  for i in range(0, len(stream), CONFIG.bus_bytes)]  # fmt: skip
@@ -132,6 +132,7 @@ class Decoder(Clocked):
                 assert self.get("busy")
                 writes.append(tuple(self.get(name) for name in ("w_addr", "w_wide", "w_data")))
             if not self.get("busy"):
+                wrong = self.get("wrong")
                 break
             if valid and self.get("i_ready"):
                 taken, valid = taken + 1, False
@@ -140,6 +141,7 @@ class Decoder(Clocked):
         for _ in range(3):
             await self.clock(i_valid=1)
             assert not self.get("busy") and not self.get("w_en")
+            assert self.get("wrong") == wrong
         return writes, elapsed, taken == len(beats)
 
     def check(self, layer, writes, complete=True):
