@@ -4,7 +4,7 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from hfn_accel.config import Config, log2
+from hfn_accel.config import Config
 from hfn_accel.huffman import MAX_LENGTH
 
 WORD = 16
@@ -22,9 +22,10 @@ class BitFeed(wiring.Component):
     """`head` is what comes next in the stream, first bit lowest, MAX_LENGTH bits of it.
 
     `start` forgets everything; SKIPPED bits then stand before the first beat's. In a clock with
-    `ready`, `take` goes on by `length` bits. Bits follow each other at MAX_LENGTH a clock if a
-    beat comes whenever `i_ready` is high; the first can be taken 2 clocks after their beat. Behind
-    the last beat any bits follow, so that no code lacks any.
+    `ready`, `take` goes on by `length` bits; bit i of `longer` is whether that is more than i.
+    Bits follow each other at MAX_LENGTH a clock if a beat comes whenever `i_ready` is high; the
+    first can be taken 2 clocks after their beat. Behind the last beat any bits follow, so that no
+    code lacks any.
 
     `pending`: `i_last` has not been seen since `start`, nor `abort`. With `drop`, beats are taken
     and forgotten.
@@ -50,6 +51,7 @@ class BitFeed(wiring.Component):
             "take": In(1),
             "count": In(1),
             "length": In(4),
+            "longer": In(MAX_LENGTH),
             "short": Out(1),
             "wrong": Out(1),
         })  # fmt: skip
@@ -93,15 +95,16 @@ class BitFeed(wiring.Component):
             m.d.sync += third.eq(word)
 
         # The head, then the first word from bit `at` on
-        at, after = Signal(range(WORD)), Signal(range(2 * WORD))
-        behind = Signal(MAX_LENGTH)
+        at, behind = Signal(range(WORD)), Signal(MAX_LENGTH)
         m.d.comb += [
             behind.eq(Cat(first.bits, second.bits) >> at),
-            after.eq(at + self.length),
-            pop.eq(self.take & after[log2(WORD)]),
+            pop.eq(self.take & Cat(self.longer, 0).bit_select(~at, 1)),
         ]
         with m.If(self.take):
-            m.d.sync += [self.head.eq(Cat(self.head, behind) >> self.length), at.eq(after)]
+            m.d.sync += [
+                self.head.eq(_shifted(Cat(self.head, behind), self.length, self.longer)),
+                at.eq(_sum(at, self.length)),
+            ]
 
         unused = Signal()  # no bit of the last beat was taken, and it is not the first
         m.d.comb += self.wrong.eq(self.short | unused)
@@ -122,3 +125,23 @@ class BitFeed(wiring.Component):
         with m.If(self.abort):
             m.d.sync += self.pending.eq(0)
         return m
+
+
+def _shifted(bits, length, longer):
+    """`bits >> length`, MAX_LENGTH of them: by multiples of 4 first, which are known earlier."""
+    for step, (one, two, three) in (
+        (4, (longer[3], longer[7], longer[11])),
+        (1, (length[0], length[1], length[0])),
+    ):
+        a, b, c, d = (bits[i * step : MAX_LENGTH + (i + 1) * step - 1] for i in range(4))
+        bits = Mux(two, Mux(three, d, c), Mux(one, b, a))
+    return bits
+
+
+def _sum(a, b):
+    """a + b modulo 2^width, without a carry chain: faster where `b` comes late."""
+    bits, carry = [], 0
+    for x, y in zip(a, b, strict=True):
+        bits.append(x ^ y ^ carry)
+        carry = x & y | carry & (x | y)
+    return Cat(bits)

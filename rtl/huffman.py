@@ -26,14 +26,13 @@ def _below(m: Module, head: Value, table: Value, name: str, bounds: list[tuple])
     return result
 
 
-def code_length(m: Module, head: Value, next_table: Value) -> Value:
-    """Bits of the code that `head` begins with, in the table of the clock before; 0 in table 0."""
+def code_length(m: Module, head: Value, next_table: Value) -> list[Value]:
+    """Whether the code that `head` begins with, in the table of the clock before, has more than 0,
+    1...14 bits; none in table 0."""
     limits = [tuple(t.limits[n] for t in TABLES.values()) for n in range(1, MAX_LENGTH)]
-    # The number of limits, that of length 0 included, that are not above; as 1s below 0s
-    above = [~below for below in _below(m, head, next_table, "limit", limits)]
-    raw = Signal(init=1)
-    m.d.sync += raw.eq(next_table == 0)
-    return to_number([~raw, *above])
+    coded = Signal()
+    m.d.sync += coded.eq(next_table != 0)
+    return [coded, *(~below for below in _below(m, head, next_table, "limit", limits))]
 
 
 def ones_above(m: Module, head: Value, table: Value) -> list[Value]:

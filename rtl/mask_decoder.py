@@ -125,12 +125,13 @@ class MaskDecoder(wiring.Component):
         count, first_count = Signal(UNIT), Signal(UNIT)
         m.d.comb += count.eq(raw_ones)
         length = to_number(keep)
-        code_bits = 0
+        longer, code_bits = keep, 0
         if size == UNIT:
             code = Signal(4)
             m.d.sync += code.eq(conv.code)
             coded_ones = Cat(ones_above(m, head, code))
-            code_bits = code_length(m, head, next_table)
+            code_longer = code_length(m, head, next_table)
+            longer, code_bits = keep | Cat(code_longer), to_number(code_longer)
             with m.If(plane.first):
                 m.d.comb += count.eq(raw_ones | coded_ones)
         with m.If(take):
@@ -152,6 +153,7 @@ class MaskDecoder(wiring.Component):
             feed.drop.eq(~walking),
             feed.count.eq(live),
             feed.length.eq(length | code_bits),
+            feed.longer.eq(longer),
             feed.i_valid.eq(self.i_valid),
             feed.i_data.eq(self.i_data),
             feed.i_last.eq(self.i_last),

@@ -13,7 +13,7 @@ class MaskWalk(wiring.Component):
 
     `start` goes to the first unit, `step` to the next; what is said of it follows a clock later:
     its number in its row, and whether it ends (or is in the first of) its row, tile and layer.
-    `fan_in` and `out_tiles`, from the clock after `start` on, are the layer's.
+    `fan_in` and `out_tiles`, from `start` on, are the layer's.
     """
 
     def __init__(self, config: Config):
@@ -35,20 +35,27 @@ class MaskWalk(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        row, tile = Signal(20, init=1), Signal(12, init=1)  # from 1 on
+        last_row, single = Signal(), Signal()
+        row, tile = Signal(20), Signal(12)  # the next, counted from 1 on
         m.d.comb += [
+            single.eq(self.fan_in == 1),
             self.first_unit.eq(self.unit == 0),
-            self.last_tile.eq(tile == self.out_tiles),
             self.end_row.eq(self.unit == self.units - 1),
-            self.end_tile.eq(self.end_row & (row == self.fan_in)),
+            self.end_tile.eq(self.end_row & last_row),
             self.end_layer.eq(self.end_tile & self.last_tile),
         ]
         with m.If(self.step):
             m.d.sync += self.unit.eq(Mux(self.end_row, 0, self.unit + 1))
-            with m.If(self.end_row):
-                m.d.sync += [row.eq(row + 1), self.first_row.eq(0)]
             with m.If(self.end_tile):
-                m.d.sync += [row.eq(1), self.first_row.eq(1), tile.eq(tile + 1)]
+                m.d.sync += [
+                    row.eq(2), self.first_row.eq(1), last_row.eq(single),
+                    tile.eq(tile + 1), self.last_tile.eq(tile == self.out_tiles),
+                ]  # fmt: skip
+            with m.Elif(self.end_row):
+                m.d.sync += [row.eq(row + 1), self.first_row.eq(0), last_row.eq(row == self.fan_in)]
         with m.If(self.start):
-            m.d.sync += [self.unit.eq(0), row.eq(1), tile.eq(1), self.first_row.eq(1)]
+            m.d.sync += [
+                self.unit.eq(0), row.eq(2), self.first_row.eq(1), last_row.eq(single),
+                tile.eq(2), self.last_tile.eq(self.out_tiles == 1),
+            ]  # fmt: skip
         return m

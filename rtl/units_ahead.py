@@ -1,6 +1,6 @@
 """What a mask stream's units are to hold, known ahead of the stream."""
 
-from amaranth import Cat, Module, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -66,9 +66,14 @@ class UnitsAhead(wiring.Component):
             gone.eq(conv.pruned + conv.locked),
             raw.eq((conv.pruned == 0) & (conv.locked == 0) & (conv.code == 0)),
         ]
-        tail = conv.out_channels & (config.columns - 1)  # channels of the last tile, 0: all
-        exists = Cat(~(walk.last_tile & (tail != 0) & (tail <= c)) for c in range(config.columns))
-        alive = exists.word_select(walk.unit, size)
+        # The last tile's last channel: units before its unit are whole, those behind it empty
+        last = Signal(range(max(2, config.columns)))
+        last_unit, upto = Signal.like(walk.unit), Signal(size)
+        m.d.comb += last.eq((conv.out_channels - 1) & (config.columns - 1))
+        m.d.sync += [last_unit.eq(last // size),
+                     upto.eq(Cat(last % size >= c for c in range(size)))]  # fmt: skip
+        whole = ~walk.last_tile | (walk.unit < last_unit)
+        alive = Mux(whole, ~0, Mux(walk.unit == last_unit, upto, 0))[:size]
         numbers = [pattern.numbers.word_select(c, PATTERN_BITS) for c in range(size)]
         is_pruned = Cat(number < pruned for number in numbers)
         is_gone = Cat(number < gone for number in numbers)
