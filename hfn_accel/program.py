@@ -151,7 +151,7 @@ FIELDS: dict[Opcode, tuple[Field, ...]] = {
         Field("open", 1, "pool: sums start from zero; 0: from what the CONV before left"),
         Field("close", 1, "pool: sums leave; 0: they stay for the next CONV"),
         Field("sign_state", 64, "LFSR state at the first weight of these output channels"),
-        Field("pattern_state", 64, "LFSR state of the frozen pattern at the same weight"),
+        Field("pattern_state", 64, "LFSR state of the frozen pattern, each 2^18th bit, there"),
         Field("fan_in", 20, "weights of an output channel: kernel_height * kernel_width * Cin"),
         Field("mask_base", 20, "mask buffer beat at which the first plane begins"),
         Field("plane_beats", 20, "beats of a plane in the mask buffer"),

@@ -33,9 +33,10 @@ its last write."""
 LOAD_CYCLES = 2
 """From an image's start to its first pixel in the window, beyond the memory's latency."""
 
-CODED_CYCLES = 4
+CODED_CYCLES = 10
 """Clocks of a coded mask stream beyond the memory's latency and one a unit of a plane: one in which
-the DMA asks, one each for the first beat to arrive, for its first bits, and for the last write."""
+the DMA asks, one each for the first beat to arrive and for its first bits, three for the stages
+ahead of the stream to fill, three for those behind it to empty, one for the last write."""
 
 PLAIN_CYCLES = 2
 """Clocks of a plain stream beyond latency and one a beat: one to ask, one for the last write."""

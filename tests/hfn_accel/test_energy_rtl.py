@@ -9,7 +9,7 @@ from amaranth.back import rtlil
 
 from hfn_accel import energy, sequence
 from hfn_accel.config import Config
-from rtl import accumulate, array, mask_decoder, max_pool, psum, requantise, sign_generator
+from rtl import accumulate, array, bit_feed, max_pool, psum, requantise, sign_generator
 
 
 def cells(component) -> list[tuple[str, int, str]]:
@@ -74,7 +74,7 @@ def test_registers_are_those_of_the_rtl(config):
 
 
 def test_widths_are_those_of_the_rtl():
-    assert energy.WINDOW_BITS == mask_decoder.WINDOW
+    assert energy.WINDOW_BITS == bit_feed.WINDOW
     assert sign_generator.PATTERN_OFFSETS == tuple(
         bit << sequence.PATTERN_LOG2 for bit in range(sequence.PATTERN_BITS)
     )
