@@ -9,7 +9,7 @@ from hfn_accel.images import LOGIT_BYTES
 from hfn_accel.program import FIELDS, Opcode
 from hfn_accel.registers import Cause, ErrorCode
 
-from .axi import DECERR
+from . import axi
 from .descriptor import BITS, CONV, POOL, TRANSFER
 from .write_dma import OUTSIDE
 
@@ -48,7 +48,8 @@ class Executor(wiring.Component):
             "pool": Out(POOL), "pool_start": Out(1), "pooled": In(1),
             "transfer": Out(TRANSFER), "store_start": Out(1), "store_busy": In(1),
             "stored": In(16),
-            "write_start": Out(1), "write_offset": Out(32), "write_bytes": Out(28),
+            "write_start": Out(1), "write_offset": Out(32),
+            "write_bytes": Out(axi.transfer_bits(config)),
             "write_busy": In(1), "write_error": In(2),
         })  # fmt: skip
 
@@ -147,8 +148,8 @@ class Executor(wiring.Component):
 
 def write_error(error):
     """ErrorCode of a `WriteDma`'s error."""
-    return Mux(error == OUTSIDE, ErrorCode.WRITE_REGION,
-               Mux(error == DECERR, ErrorCode.WRITE_DECERR, ErrorCode.WRITE_SLVERR))  # fmt: skip
+    refused = Mux(error == axi.DECERR, ErrorCode.WRITE_DECERR, ErrorCode.WRITE_SLVERR)
+    return Mux(error == OUTSIDE, ErrorCode.WRITE_REGION, refused)
 
 
 def period(conv, config: Config):

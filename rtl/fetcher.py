@@ -90,7 +90,9 @@ class Fetcher(wiring.Component):
             ready.eq(first | (reached(self.executed, transfer.wait_executed)
                               & reached(self.stored, transfer.wait_stored))),
         ]  # fmt: skip
-        follow = self._addresses(m, conv, image, transfer, decoding)
+        of = {opcode: Signal(name=f"of_{opcode.name.lower()}") for opcode in Opcode}
+        m.d.sync += [signal.eq(conv.opcode == opcode) for opcode, signal in of.items()]
+        follow = self._addresses(m, conv, image, transfer, of, decoding)
 
         def fail(code):
             m.d.comb += [self.failed.eq(1), self.error_code.eq(code)]
@@ -175,21 +177,16 @@ class Fetcher(wiring.Component):
                 with m.Elif(verdict != ErrorCode.NONE):
                     fail(verdict)
                 with m.Elif(ready):
-                    with m.Switch(conv.opcode):
-                        with m.Case(Opcode.BEGIN):
-                            go_on()
-                        with m.Case(Opcode.IMAGE):
-                            m.next = "IMAGE"
-                        with m.Case(Opcode.LOAD):
-                            m.next = "LOAD"
-                        with m.Case(Opcode.CONV):
-                            m.next = "OFFER"
-                            with m.If(conv.fetch_parameters):
-                                m.next = "PARAMETER"
-                            with m.Elif(conv.fetch_mask):
-                                m.next = "MASK"
-                        with m.Default():
-                            m.next = "OFFER"
+                    m.next = "OFFER"
+                    with m.If(first):
+                        go_on()
+                    for opcode in (Opcode.IMAGE, Opcode.LOAD):
+                        with m.If(of[opcode]):
+                            m.next = opcode.name
+                    with m.If(of[Opcode.CONV] & conv.fetch_parameters):
+                        m.next = "PARAMETER"
+                    with m.Elif(of[Opcode.CONV] & conv.fetch_mask):
+                        m.next = "MASK"
                 with m.Elif(quiet):
                     fail(ErrorCode.DEADLOCK)
 
@@ -244,7 +241,7 @@ class Fetcher(wiring.Component):
             with m.State("OFFER"):
                 m.d.comb += [self.cause.eq(Cause.DESCRIPTOR), self.offer.eq(1)]
                 with m.If(self.taken):
-                    with m.If(conv.opcode == Opcode.END):
+                    with m.If(of[Opcode.END]):
                         m.next = "END"
                     with m.Else():
                         go_on()
@@ -254,27 +251,24 @@ class Fetcher(wiring.Component):
                     m.next = "IDLE"
         return m
 
-    def _addresses(self, m, conv, image, transfer, decoding):
+    def _addresses(self, m, conv, image, transfer, of, decoding):
         """Where the next read begins, and how long it is, two clocks ahead. What it returns makes
         them those of `read_*`: of a descriptor's first read while `decoding`; else of the mask or,
         of a LOAD, of the next group."""
-        base, offset, beats = Signal(32), Signal(32), Signal(24)
-        pixels, of_image, of_load = Signal(24), Signal(), Signal()
+        base, offset, beats, pixels = Signal(32), Signal(32), Signal(24), Signal(24)
         m.d.sync += [
             pixels.eq(image.width * image.rows),
-            of_image.eq(conv.opcode == Opcode.IMAGE),
-            of_load.eq(conv.opcode == Opcode.LOAD),
             base.eq(self.program_address),
             offset.eq(conv.mask_address),
             beats.eq(conv.mask_beats),
         ]
-        with m.If(of_load):
+        with m.If(of[Opcode.LOAD]):
             m.d.sync += [base.eq(self.read_address), offset.eq(transfer.memory_stride),
                          beats.eq(transfer.beats)]  # fmt: skip
         with m.If(decoding):
-            with m.If(of_load):
+            with m.If(of[Opcode.LOAD]):
                 m.d.sync += [base.eq(self.workspace_address), offset.eq(transfer.address)]
-            with m.Elif(of_image):
+            with m.Elif(of[Opcode.IMAGE]):
                 m.d.sync += [base.eq(self.input_address), offset.eq(image.address),
                              beats.eq(self._beats(PIXEL_BYTES * pixels))]  # fmt: skip
             with m.Elif(conv.fetch_parameters):

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
 
+from . import axi
 from .descriptor import TRANSFER
 from .executor import write_error
 
@@ -28,7 +29,8 @@ class Storer(wiring.Component):
             "clear": In(1),
             "start": In(1), "transfer": In(TRANSFER), "i_index": In(16), "index": Out(16),
             "busy": Out(1), "stored": Out(16), "failed": Out(1), "error_code": Out(8),
-            "write_start": Out(1), "write_offset": Out(32), "write_bytes": Out(28),
+            "write_start": Out(1), "write_offset": Out(32),
+            "write_bytes": Out(axi.transfer_bits(config)),
             "write_busy": In(1), "write_error": In(2),
             "bank": Out(2), "place": Out(24), "o_valid": Out(1), "o_ready": In(1),
         })  # fmt: skip

@@ -43,7 +43,7 @@ class WriteDma(wiring.Component):
             "start": In(1),
             "address": In(32),
             "offset": In(32),
-            "bytes": In(28),
+            "bytes": In(axi.transfer_bits(config)),
             "size": In(32),
             "abort": In(1),
             "busy": Out(1),
