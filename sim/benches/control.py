@@ -104,10 +104,7 @@ async def damage(dut):
         convs = [i for i, step in enumerate(steps) if step.opcode == Opcode.CONV]
         kind = rng.choice(("descriptor", "mask", "parameter"))
         i = rng.choice(convs or [0]) if kind != "descriptor" else rng.randrange(len(steps))
-        f, bit = (
-            steps[i].fields,
-            rng.choice((rng.randrange(32), rng.randrange(8 * DESCRIPTOR_BYTES))),
-        )
+        f, bit = steps[i].fields, rng.randrange(rng.choice((32, 8 * DESCRIPTOR_BYTES)))
         code = ErrorCode.DESCRIPTOR_CRC
         if 8 <= bit < 32:
             code = ErrorCode.BAD_VERSION if bit < 16 else ErrorCode.BAD_MAGIC

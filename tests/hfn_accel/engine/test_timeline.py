@@ -164,11 +164,11 @@ def test_spans():
         [none, none, none, (126, 166), none, none],
     ]
     causes = spent.sum(0)
-    assert causes.sum() == 171
+    assert causes.sum() == 177
     assert {c: causes[c] for c in Cause if causes[c]} == {
-        Cause.DESCRIPTOR: 11 + 11 + 11 + 1 + 1 + 10 + 1 + 1, Cause.LOAD: 20,
+        Cause.DESCRIPTOR: 13 + 13 + 13 + 1 + 1 + 12 + 1 + 1, Cause.LOAD: 20,
         Cause.PARAMETER: 5, Cause.MASK: 6, Cause.FILL: 3, Cause.COMPUTE: 50, Cause.POOL: 9,
-        Cause.STORE: 1 + 29 + 1,
+        Cause.STORE: 1 + 27 + 1,
     }  # fmt: skip
 
 
@@ -183,5 +183,5 @@ def test_tokens():
 
 
 def test_descriptors():
-    for bus, beats in ((64, 12), (128, 6)):
-        assert descriptor_cycles(Design.of(Config(axi_data_width=bus), 5)) == beats + 5 + 2
+    for bus, beats in ((64, 14), (128, 7)):
+        assert descriptor_cycles(Design.of(Config(axi_data_width=bus), 5)) == beats + 5 + 3
