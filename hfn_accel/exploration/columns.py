@@ -23,8 +23,8 @@ DESIGN: dict = {
     "mask_bytes": "mask_buffer_bytes", "parameter_channels": "parameter_channels",
     "psum_depth": "psum_depth_pixels", "axi_data_width": "bus_bits",
     "requantisers": "requantisers", "accumulator_bits": "accumulator_bits",
-    "result_words": "result_words", "coded": "coded", "latency": "latency_cycles",
-    "batch": "batch_images",
+    "result_words": "result_words", "integrity": "integrity", "coded": "coded",
+    "latency": "latency_cycles", "batch": "batch_images",
 }  # fmt: skip
 """Axis of a design -> column, or columns."""
 
