@@ -15,7 +15,8 @@ SETUP_CYCLES = 2
 the array then gets its first plane a fill and one clock later."""
 
 BANK_CYCLES = 2
-"""From a plane's address to the plane at the array."""
+"""From an activation bank's address to the data: one for the memory, one for a register behind it.
+So long is a plane's way from its address to the array."""
 
 PLANE_CYCLES = 1
 """From the sums of a pixel's last plane to the pixel's contribution."""
@@ -23,15 +24,20 @@ PLANE_CYCLES = 1
 PSUM_CYCLES = 3
 """From a contribution to the new partial sum."""
 
-REQUANTISE_CYCLES = 4
+RESIDUAL_CYCLES = BANK_CYCLES + 2
+"""From a pixel's sums to its residual, and so to its first group at the requantiser: the residual
+was gathered before, and goes on when the first plane of the next pixel's arrives."""
+
+REQUANTISE_CYCLES = 7
 """From a group's accumulators to its activations."""
 
-POOL_CYCLES = 3
-"""What POOL takes beyond its planes: the clock of its start, and from its last plane's address to
-its last write."""
+POOL_CYCLES = BANK_CYCLES + 3
+"""What POOL takes beyond its planes: the clock of its start, one to its first plane's address, and
+from its last plane's address to its last write."""
 
-LOAD_CYCLES = 2
-"""From an image's start to its first pixel in the window, beyond the memory's latency."""
+LOAD_CYCLES = 4
+"""What an image takes beyond the memory's latency and its pixels: two clocks from its start to the
+first in the window, two from the last plane's look-up to its write."""
 
 CODED_CYCLES = 10
 """Clocks of a coded mask stream beyond the memory's latency and one a unit of a plane: one in which

@@ -133,6 +133,7 @@ class Accelerator(wiring.Component):
             datapath.residual_data.eq(banks.columns_data),
             pool.source_data.eq(banks.columns_data),
             banks.store_en.eq(control.storing),
+            banks.store_advance.eq(control.store_advance),
             banks.store_bank.eq(control.store_bank),
             banks.store_addr.eq(control.store_place),
             control.store_data.eq(banks.store_data),

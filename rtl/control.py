@@ -49,8 +49,8 @@ class Control(wiring.Component):
     - execution: `conv`, `pool`, `period` and the pulses of `Executor`; `index`, the number of the
       descriptor in it, and `fetch_index`, of that at the fetcher.
     - results: `result_start`, and the stream of a `ResultStore`.
-    - stores: `store_bank`, `store_place` (bus beats), and `store_data` a clock later, while
-      `storing`.
+    - stores: `store_bank`, `store_place` (bus beats), and `store_data` BANK_CYCLES clocks with
+      `store_advance` later, while `storing`.
     """
 
     RUN = _FROM_REGISTERS | _TO_REGISTERS
@@ -74,7 +74,8 @@ class Control(wiring.Component):
             "drained": In(1), "pool_start": Out(1), "pooled": In(1),
             "result_start": Out(1), "result_valid": In(1), "result_data": In(d),
             "result_strb": In(config.bus_bytes), "result_bytes": In(5), "result_ready": Out(1),
-            "storing": Out(1), "store_bank": Out(2), "store_place": Out(24), "store_data": In(d),
+            "storing": Out(1), "store_bank": Out(2), "store_place": Out(24),
+            "store_advance": Out(1), "store_data": In(d),
         })  # fmt: skip
 
     def elaborate(self, platform):
@@ -189,6 +190,8 @@ class Control(wiring.Component):
             self.storing.eq(storer.busy),
             self.store_bank.eq(storer.bank),
             self.store_place.eq(storer.place),
+            self.store_advance.eq(storer.advance),
+            storer.i_data.eq(self.store_data),
             writer.start.eq((storer.write_start | executor.write_start) & ~self.abort),
             self.result_ready.eq(writer.i_ready & ~storer.busy),
             storer.o_ready.eq(writer.i_ready),
@@ -200,7 +203,7 @@ class Control(wiring.Component):
             m.d.comb += [
                 writer.address.eq(self.workspace_address), writer.size.eq(self.workspace_size),
                 writer.offset.eq(storer.write_offset), writer.bytes.eq(storer.write_bytes),
-                writer.i_valid.eq(storer.o_valid), writer.i_data.eq(self.store_data),
+                writer.i_valid.eq(storer.o_valid), writer.i_data.eq(storer.o_data),
                 writer.i_strb.eq(~0), self.write_bytes.eq(config.bus_bytes),
             ]  # fmt: skip
         with m.Else():

@@ -6,6 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
 
+from .memory import RAM_ATTRIBUTES
+
 
 class PartialSums(wiring.Component):
     """sum[address] = (first ? 0 : sum[address]) + values, for every `i_valid`, any number in a row.
@@ -36,7 +38,7 @@ class PartialSums(wiring.Component):
         layout = self.o_values.shape()
         # A sum is never read in the clock in which it is written and then used: see `older`.
         m.submodules.store = store = memory.Memory(
-            shape=layout, depth=self.config.psum_depth, init=[], attrs={"no_rw_check": 1}
+            shape=layout, depth=self.config.psum_depth, init=[], attrs=RAM_ATTRIBUTES
         )
         read, write = store.read_port(), store.write_port()
         m.d.comb += [read.addr.eq(self.i_address), read.en.eq(self.i_valid)]

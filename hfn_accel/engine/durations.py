@@ -24,6 +24,7 @@ from ..timing import (
     PSUM_CYCLES,
     READ_CYCLES,
     REQUANTISE_CYCLES,
+    RESIDUAL_CYCLES,
     SETUP_CYCLES,
     WRITE_CYCLES,
 )
@@ -219,8 +220,7 @@ def drain_cycles(job, design):
     if job.raw:
         behind = groups
     else:
-        residual = job.res_bits if job.residual else 1
-        behind = residual + groups + REQUANTISE_CYCLES - 1 + job.out_bits
+        behind = RESIDUAL_CYCLES + groups + REQUANTISE_CYCLES - 1 + job.out_bits
     return sums + behind - (period(job, design) - job.in_bits)
 
 

@@ -110,6 +110,8 @@ def test_others():
     assert spent(Opcode.POOL, pool, config, 16) == {Cause.POOL: planes + timing.POOL_CYCLES}
     image = {"rows": 4, "width": 9, "pad": 2, "taps": 3, "stride": 2, "out_width": 6, "granules": 2}
     row = 13 + 6 * 15 + 1  # five words' pixels two apart and three taps; all but a row's last wait
-    assert spent(Opcode.IMAGE, image, config, 16) == {Cause.LOAD: 2 + 17 + 4 * row + 1}
+    assert spent(Opcode.IMAGE, image, config, 16) == {
+        Cause.LOAD: timing.LOAD_CYCLES + 16 + 4 * row + 1
+    }
     for opcode in (Opcode.BEGIN, Opcode.END):
         assert spent(opcode, {"wait_stored": 3}, config, 16) == {}
