@@ -72,7 +72,6 @@ POINTS = {
     "coats with stored signs": _conv(lambda f: f["coats"] > 1 and f["signs"]),
     "frozen": _conv(_frozen),
     "frozen with stored signs": _conv(lambda f: _frozen(f) and f["signs"]),
-    "all weights frozen": _conv(lambda f: _frozen(f) == FROZEN_PARTS),
     "fetch waits for an execution": lambda opcode, f: f.get("wait_executed", 0) > 0,
     "fetch waits for a store": lambda opcode, f: f.get("wait_stored", 0) > 0,
     "execution waits for a store": lambda opcode, f: f.get("hold_stored", 0) > 0,
@@ -90,7 +89,7 @@ def draw(rng: np.random.Generator):
             return Mode(coats=int(rng.integers(1, MAX_COATS + 1)), signs=signs)
         if kind == 1:
             pruned = int(rng.integers(FROZEN_PARTS))
-            locked = int(rng.integers(FROZEN_PARTS - pruned + 1))
+            locked = int(rng.integers(FROZEN_PARTS - pruned))
             return Mode(pruned=pruned, locked=locked, signs=signs)
         return Mode(signs=signs)
 
