@@ -118,6 +118,7 @@ class Register:
     access: str
     doc: str
     fields: tuple[Field, ...] = ()
+    reset: int = 0
 
 
 def _counters(base: int) -> list[Register]:
