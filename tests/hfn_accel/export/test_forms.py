@@ -124,6 +124,8 @@ def test_systemrdl(elaborated):
             assert bool(f.get_property("singlepulse")) == (access == "W1P")
             assert f.get_property("woclr") == (access == "W1C")
             assert f.get_property("desc") == wanted.doc
+            value = table.reset >> wanted.bit & (1 << wanted.bits) - 1
+            assert f.get_property("reset") == (None if access == "RO" else value)
 
 
 def test_access():
