@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 SHAPE ?= 16x16
 
-.PHONY: setup test test-slow test-networks demo train-demo bench docs synthesis lint lint-verilog wheel-test clean
+.PHONY: setup test test-slow test-networks demo train-demo bench docs synth lint lint-verilog wheel-test clean
 
 setup: .venv/.set-up
 
@@ -30,9 +30,11 @@ bench: setup
 	@$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[synth]'
 	@touch $@
 
-# Brings the measured areas up to date with the RTL; minutes to hours a design.
-synthesis: .venv/.synth
-	$(PY) -m sim.synthesis --out hfn_accel/data/synthesis.csv
+# Area, checks and clock of the project's designs: an hour at most on 2 cores, less where little has
+# changed. LIBERTY=F.lib maps to standard cells too; LARGE=1 maps large arrays to every target.
+synth: .venv/.synth
+	$(PY) -m sim.synthesis --out hfn_accel/data/synthesis.json $(if $(LIBERTY),--liberty $(LIBERTY)) \
+		$(if $(LARGE),--large)
 
 demo: setup
 	$(PY) -m hfn_accel.demo

@@ -1,7 +1,8 @@
 """`python -m hfn_accel.gen`: the accelerator's Verilog, a description of it for machines, and with
 `--soc` what an SoC project needs beside it.
 
-All files are the same from run to run, and are written atomically.
+All files are the same from run to run, and are written atomically. `--synth TARGET` prints instead
+what the design synthesises to (docs/area.md).
 """
 
 import json
@@ -10,24 +11,53 @@ from pathlib import Path
 
 from . import __version__, cli, registers, rooms, timing
 from .config import Config
+from .errors import HfnError
 from .export import ports as port_table
-from .files import atomic_write, make_folder
+from .files import atomic_write, make_folder, write_json
 from .soc.files import files as soc_files
 
 TOP = "hfn_accel"
+TARGETS = ("ecp5", "ice40", "xilinx", "generic", "liberty")
 
 
 def main(argv: list[str] | None = None):
-    """Write hfn_accel_RxC.v and hfn_accel_RxC.json; with --soc what stands beside them too."""
+    """Write hfn_accel_RxC.v and hfn_accel_RxC.json, with --soc what stands beside them too; with
+    --synth, tell what the design synthesises to."""
     p = cli.parser("gen", "Write the accelerator's Verilog and its description.")
-    p.add_argument("--out", metavar="DIR", default=".", help="folder (default: this one)")
+    p.add_argument("--out", metavar="DIR", help="folder (default: this one)")
     p.add_argument("--soc", action="store_true", help="also write the FuseSoC core, testbench, "
                    "C driver and the register map in every form")  # fmt: skip
     cli.add_config(p)
+    p.add_argument("--synth", metavar="TARGET", choices=TARGETS, help="write neither, but print "
+                   f"the figures of synthesis: {', '.join(TARGETS)}")  # fmt: skip
+    p.add_argument("--liberty", metavar="F.lib", help="standard cells of --synth liberty")
+    p.add_argument("--place", action="store_true", help="of --synth ecp5: place and route too")
+    cli.add_json(p)
     args = p.parse_args(argv)
     config = cli.config(args)
-    for path in write(config, make_folder(args.out), args.soc):
+    if args.synth:
+        return _synthesise(args, config)
+    if args.liberty or args.place or args.json:
+        raise HfnError("--liberty, --place and --json belong to --synth")
+    for path in write(config, make_folder(args.out or "."), args.soc):
         print(path)
+
+
+def _synthesise(args, config: Config):
+    """Print the figures of one design, and write them as JSON if asked."""
+    if args.out or args.soc:
+        raise HfnError("--synth writes no files: --out and --soc do not go with it")
+    if args.place and args.synth != "ecp5":
+        raise HfnError("--place goes with --synth ecp5")
+    if (args.synth == "liberty") != bool(args.liberty):
+        raise HfnError("--synth liberty and --liberty F.lib go together")
+    shape = rooms.load("sim.synthesis.shape", "synth", rooms=("rtl", "sim"))
+    found = shape.figures(config, args.synth, args.liberty, args.place)
+    if args.json != "-":
+        for name, value in shape.lines(found):
+            print(f"{name:>28}  {value}")
+    if args.json:
+        write_json(args.json, found)
 
 
 def stem(config: Config) -> str:
