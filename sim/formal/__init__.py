@@ -1,0 +1,1 @@
+"""Formal verification of the RTL: `python -m sim.formal` (docs/formal.md)."""
