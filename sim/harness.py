@@ -19,7 +19,8 @@ from hfn_accel.errors import HfnError
 from . import verilator
 from .build import build_folder, cached, digest, jobs
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("harness.cpp", "memory.h"))
+MAIN = Path(__file__).with_name("harness.cpp")
+HEADERS = tuple(Path(__file__).with_name(name) for name in ("core.h", "memory.h", "faults.h"))
 # What runs every clock is optimised; what runs once is compiled fast.
 OPTIMISE = ("-MAKEFLAGS", "OPT_FAST=-O2", "-MAKEFLAGS", "OPT_SLOW=-O0")
 TRACE = np.dtype(
@@ -74,18 +75,19 @@ class Result:
     seconds: float
 
 
-def build(verilog: str | Path, config: Config, *, threads: int = 1) -> Path:
+def build(verilog: str | Path, config: Config, *, threads: int = 1, main: Path = MAIN) -> Path:
     """Compile a design for `execute`; returns the binary's path.
 
     `verilog` is the text or the path of a module `hfn_accel` of `config`'s bus width, as
     `hfn_accel.gen` emits it. The binary lies under build/sim and is kept for equal content.
-    `threads` > 1 lets Verilator split the model. Raises HfnError if Verilator fails or is missing.
+    `threads` > 1 lets Verilator split the model; `main` is another main program in C++, that names
+    the binary. Raises HfnError if Verilator fails or is missing.
     """
     text = verilog if isinstance(verilog, str) and "\n" in verilog else Path(verilog).read_text()
     traced = re.search(r"^\s*output\b[^;\n]*\btrace_valid\b", text, re.MULTILINE) is not None
-    flags = f"-I{SOURCES[0].parent} -DHFN_BUS={config.axi_data_width}"
+    flags = f"-I{MAIN.parent} -DHFN_BUS={config.axi_data_width}"
     flags += " -DHFN_TRACE" if traced else ""
-    sources = [path.read_text() for path in SOURCES]
+    sources = [path.read_text() for path in (main, *HEADERS)]
     tag = digest(text, flags, OPTIMISE, threads, verilator.find().version, *sources)
 
     def make(part: Path):
@@ -94,13 +96,13 @@ def build(verilog: str | Path, config: Config, *, threads: int = 1) -> Path:
             ["--cc", "--exe", "--build", "-j", str(jobs()), "--threads", str(threads), "-O3",
              "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style",
              "--top-module", "hfn_accel", "--prefix", "Vtop", "-Mdir", "objects",
-             "-o", "../harness", "-CFLAGS", flags, *OPTIMISE, "hfn_accel.v", str(SOURCES[0])],
+             "-o", f"../{main.stem}", "-CFLAGS", flags, *OPTIMISE, "hfn_accel.v", str(main)],
             part,
         )  # fmt: skip
         for leftover in (part / "objects").glob("*"):
             leftover.unlink()
 
-    return cached(build_folder() / "sim" / f"harness-{config.name}-{tag}", make) / "harness"
+    return cached(build_folder() / "sim" / f"{main.stem}-{config.name}-{tag}", make) / main.stem
 
 
 def execute(binary: Path, job: Job) -> Result:

@@ -1,0 +1,86 @@
+"""Programs for the campaigns: small, legal, with every kind of descriptor and of mask."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hfn_accel import functional, images
+from hfn_accel.compiler import compile
+from hfn_accel.config import Config
+from hfn_accel.modes import Mode
+from hfn_accel.network import Architecture
+from hfn_accel.program import ALIGNMENT, DESCRIPTOR_BYTES, Program, Signs
+from hfn_accel.random_ticket import random_ticket
+from sim import backend
+
+from .image import moved
+
+SMALL = Config(rows=4, columns=4, activation_bytes=256, mask_bytes=512, psum_depth=16,
+               parameter_channels=64, result_words=64)  # fmt: skip
+MIDDLE = SMALL.replace(rows=8, columns=8, activation_bytes=1024, mask_bytes=1024)
+WIDE = SMALL.replace(rows=16, columns=16, activation_bytes=1024, mask_bytes=2048,
+                     axi_data_width=128)  # fmt: skip
+
+MODES = (Mode(), Mode(coats=3, signs=Signs.EXCEPTIONS), Mode(pruned=5, locked=4),
+         Mode(signs=Signs.EXPLICIT), Mode(coats=2), Mode(pruned=6, signs=Signs.EXPLICIT))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Target:
+    """A network for a configuration, in memory with an image.
+
+    name: of the target; spec, size: the architecture (`Architecture.parse`) and its image size.
+    """
+
+    name: str
+    config: Config
+    spec: str
+    size: int
+    bits: int = 3
+
+    @cached_property
+    def program(self) -> Program:
+        """Its masks and parameters lie one page further back than they must, so that descriptors
+        can be added."""
+        arch = Architecture.parse(self.spec, classes=5, in_channels=1, image_size=self.size)
+        modes = [MODES[i % len(MODES)] for i in range(len(arch.tensors))]
+        ticket = random_ticket(arch, 1, density=0.5, bits=self.bits, modes=modes)
+        return moved(compile(ticket, self.config), ALIGNMENT)
+
+    @cached_property
+    def _picture(self) -> np.ndarray:
+        shape = (1, self.size, self.size, 1)
+        return np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
+
+    @cached_property
+    def layout(self) -> backend.Layout:
+        return backend.Layout.of(self.program, images.pack_runs(self._picture, 1))
+
+    @cached_property
+    def logits(self) -> str:
+        """What a run writes to the output address, in hexadecimal digits."""
+        done = functional.execute(self.program, self.config, self._picture)
+        return done.logits[0].astype("<i4").tobytes().hex()
+
+    @property
+    def descriptors(self) -> list[bytes]:
+        """As they lie in memory."""
+        step = DESCRIPTOR_BYTES
+        return [self.program.image[i * step : (i + 1) * step]
+                for i in range(self.program.header["descriptors"])]  # fmt: skip
+
+    @property
+    def regions(self) -> list[tuple[int, int]]:
+        """Bytes that a run may write: (first, end) of the outputs and of the workspace."""
+        header = self.program.header
+        output, workspace = self.layout.outputs[0], self.layout.workspace
+        return [(output, output + header["output_bytes"]),
+                (workspace, workspace + header["workspace_bytes"])]  # fmt: skip
+
+
+SPILLED = Target("spilled", SMALL, "6x1", 8, 6)  # loads and stores
+POOLED = Target("pooled", SMALL, "imagenet:4x1", 8)
+CODED = Target("coded", MIDDLE, "8x1f", 6)  # masks in Huffman codes
+BROAD = Target("broad", WIDE, "16x1", 4)
+TARGETS = (SPILLED, POOLED, CODED, BROAD)
