@@ -1,11 +1,10 @@
-"""Random programs: legal ones with fields, descriptors and their order changed, and sealed again."""
+"""Random programs: legal ones with fields, descriptors and their order changed, sealed again."""
 
 from hfn_accel.program import DESCRIPTOR_BYTES, FIELDS, MAGIC, VERSION, Opcode
 
 from .image import get, put, sealed
-from .target import Target
+from .target import ROOM, Target
 
-MOST = 70  # descriptors; the targets have room for so many
 KEPT = ("opcode", "version", "magic")  # changed seldom: their checks come first
 
 
@@ -15,7 +14,7 @@ def program(rng, target: Target) -> tuple[bytes, str]:
     for _ in range(int(rng.choice([1, 1, 1, 2, 2, 3, 5]))):
         change = rng.choice([_field, _random, _order], p=[0.8, 0.1, 0.1])
         notes.append(change(rng, parts))
-    parts = parts[:MOST]
+    parts = parts[:ROOM]
     image = b"".join(parts)
     return sealed(image + target.program.image[len(image) :], len(parts)), "; ".join(notes)
 

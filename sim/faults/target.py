@@ -10,20 +10,21 @@ from hfn_accel.compiler import compile
 from hfn_accel.config import Config
 from hfn_accel.modes import Mode
 from hfn_accel.network import Architecture
-from hfn_accel.program import ALIGNMENT, DESCRIPTOR_BYTES, Program, Signs
+from hfn_accel.program import DESCRIPTOR_BYTES, Program, Signs
 from hfn_accel.random_ticket import random_ticket
 from sim import backend
 
-from .image import moved
+from .image import reworked
 
 SMALL = Config(rows=4, columns=4, activation_bytes=256, mask_bytes=512, psum_depth=16,
                parameter_channels=64, result_words=64)  # fmt: skip
-MIDDLE = SMALL.replace(rows=8, columns=8, activation_bytes=1024, mask_bytes=1024)
+MIDDLE = SMALL.replace(rows=8, columns=8, activation_bytes=512, mask_bytes=1024)
 WIDE = SMALL.replace(rows=16, columns=16, activation_bytes=1024, mask_bytes=2048,
                      axi_data_width=128)  # fmt: skip
 
+ROOM = 70  # descriptors
 MODES = (Mode(), Mode(coats=3, signs=Signs.EXCEPTIONS), Mode(pruned=5, locked=4),
-         Mode(signs=Signs.EXPLICIT), Mode(coats=2), Mode(pruned=6, signs=Signs.EXPLICIT))  # fmt: skip
+         Mode(signs=Signs.EXPLICIT), Mode(coats=2))  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,10 @@ class Target:
 
     @cached_property
     def program(self) -> Program:
-        """Its masks and parameters lie one page further back than they must, so that descriptors
-        can be added."""
         arch = Architecture.parse(self.spec, classes=5, in_channels=1, image_size=self.size)
         modes = [MODES[i % len(MODES)] for i in range(len(arch.tensors))]
         ticket = random_ticket(arch, 1, density=0.5, bits=self.bits, modes=modes)
-        return moved(compile(ticket, self.config), ALIGNMENT)
+        return reworked(compile(ticket, self.config), self.config, ROOM)
 
     @cached_property
     def _picture(self) -> np.ndarray:
@@ -79,8 +78,7 @@ class Target:
                 (workspace, workspace + header["workspace_bytes"])]  # fmt: skip
 
 
-SPILLED = Target("spilled", SMALL, "6x1", 8, 6)  # loads and stores
-POOLED = Target("pooled", SMALL, "imagenet:4x1", 8)
-CODED = Target("coded", MIDDLE, "8x1f", 6)  # masks in Huffman codes
-BROAD = Target("broad", WIDE, "16x1", 4)
-TARGETS = (SPILLED, POOLED, CODED, BROAD)
+PLAIN = Target("4x4", SMALL, "imagenet:4x1f", 4)
+CODED = Target("8x8", MIDDLE, "imagenet:12x1", 4)  # masks in Huffman codes
+BROAD = Target("16x16", WIDE, "8x1", 3)
+TARGETS = (PLAIN, CODED, BROAD)
