@@ -44,17 +44,23 @@ LONGEST_LATENCY = (OUTSTANDING - 1) * 256 - 1
 """Up to this many clocks of memory latency the closed forms hold: three bursts of 256 beats pass
 while the fourth's answer is on its way (one clock more for reads)."""
 
-READ_CYCLES = 1
+READ_CYCLES = 2
 """Clocks of a `ReadDma` from start to the first with `busy` low, beyond beats and latency."""
 
-WRITE_CYCLES = 2
+WRITE_CYCLES = 4
 """The same of a `WriteDma`; its latency is from a burst's last beat to the response."""
 
 PHASE_CYCLES = 1
 """A phase that transfers something ends one clock after the transfer does."""
 
-DECODE_CYCLES = 1
-"""A descriptor is looked at for one clock, or more where it waits for its tokens."""
+DECODE_CYCLES = 3
+"""A descriptor is judged for so many clocks, and waits longer where its tokens ask for it."""
+
+TOKEN_CYCLES = 2
+"""From the first clock in which a token's count is reached to that of the fetcher's next phase."""
+
+CHECK_CYCLES = 2
+"""Behind the phase of parameters or of a mask, their CRC is checked for so many clocks."""
 
 TAKE_CYCLES = 1
 """The executor takes a descriptor in one clock, in which it does nothing else."""

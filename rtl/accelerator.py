@@ -82,6 +82,7 @@ class Accelerator(wiring.Component):
             decoder.i_last.eq(control.last),
             control.mask_ready.eq(decoder.i_ready),
             control.mask_busy.eq(decoder.busy),
+            control.mask_wrong.eq(decoder.wrong),
             *(getattr(masks, n).eq(getattr(decoder, n)) for n in (
                 "w_en", "w_wide", "w_addr", "w_data")),
             parameters.w_en.eq(control.parameter_valid),
@@ -98,6 +99,7 @@ class Accelerator(wiring.Component):
                 "conv", "period", "setup", "stream")),
             *(getattr(control, n).eq(getattr(datapath, n)) for n in (
                 "active", "finished", "drained")),
+            control.progress.eq(loader.w_en | decoder.w_en | pool.write_en),
             registers.plane.eq(datapath.plane),
             masks.r_addr.eq(datapath.mask_addr),
             datapath.mask_data.eq(masks.r_data),

@@ -57,6 +57,7 @@ class MaskDecoder(wiring.Component):
             "abort": In(1),
             "conv": In(CONV),
             "busy": Out(1),
+            "wrong": Out(1),
             "i_valid": In(1),
             "i_data": In(config.axi_data_width),
             "i_last": In(1),

@@ -55,13 +55,21 @@ def aligned(data: bytes) -> bytes:
     return data + bytes(-len(data) % ALIGNMENT)
 
 
-def start_commands(program: int, source: int, target: int, workspace: int) -> list[tuple]:
-    """Run once: set the addresses, start with the interrupt on, wait, read status and counters."""
-    start = registers.encode("CONTROL", start=1, irq_enable=1)
+def writable(program: Program) -> tuple[int, int]:
+    """Bytes of output and of workspace that a run writes at most."""
+    return program.header["output_bytes"], program.header["workspace_bytes"]
+
+
+def start_commands(program: int, source: int, target: int, workspace: int,
+                   sizes: tuple[int, int]) -> list[tuple]:  # fmt: skip
+    """Run once: set addresses and sizes (bytes that may be written of output and workspace), start
+    with the interrupt on, wait, read status and counters."""
+    settings = {"PROGRAM_ADDR": program, "INPUT_ADDR": source, "OUTPUT_ADDR": target,
+                "WORKSPACE_ADDR": workspace, "OUTPUT_SIZE": sizes[0], "WORKSPACE_SIZE": sizes[1],
+                "CONTROL": registers.encode("CONTROL", start=1, irq_enable=1)}  # fmt: skip
     return [
-        ("write", OFFSETS["PROGRAM_ADDR"], program), ("write", OFFSETS["INPUT_ADDR"], source),
-        ("write", OFFSETS["OUTPUT_ADDR"], target), ("write", OFFSETS["WORKSPACE_ADDR"], workspace),
-        ("write", OFFSETS["CONTROL"], start), ("wait",), ("write", OFFSETS["IRQ_STATUS"], 3),
+        *(("write", OFFSETS[name], value) for name, value in settings.items()),
+        ("wait",), ("write", OFFSETS["IRQ_STATUS"], 3),
         ("read", OFFSETS["STATUS"]),
         *(("read", OFFSETS[f"{name}_{half}"]) for name in registers.COUNTERS
           for half in ("LO", "HI")),
@@ -152,9 +160,9 @@ def run(program: Program, config: Config, pictures: np.ndarray, *, simulator: st
     header = program.header
     inputs = images.pack_runs(pictures, header["batch"])
     layout = Layout.of(program, inputs, workspace)
-    commands = []
+    commands, sizes = [], writable(program)
     for source, target in zip(layout.inputs, layout.outputs, strict=True):
-        commands += start_commands(0, source, target, layout.workspace)
+        commands += start_commands(0, source, target, layout.workspace, sizes)
         commands.append(("expect", OFFSETS["STATUS"], registers.encode("STATUS", error=1), 0))
     job = harness.Job(memory=layout.memory, commands=commands, latency=latency, seed=seed,
                       trace=keep, progress=PROGRESS * bool(progress),

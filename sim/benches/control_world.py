@@ -104,11 +104,15 @@ class World:
         self.now += 1
 
 
-async def run(world: World, memory: Memory, stop: int | None = None) -> ErrorCode:
-    """From `start` to `done` (NONE), an error, or a `reset` after `stop` clocks (also NONE)."""
+async def run(world: World, memory: Memory, stop: int | None = None, flip=None) -> ErrorCode:
+    """From `start` to `done` (NONE), an error, or a `reset` after `stop` clocks (also NONE).
+
+    flip: (address, bit) that is wrong in memory."""
     bench = world.bench
-    image = programs.image(world.steps)
+    image = programs.image(world.steps, memory.data, CONFIG)
     memory.data[BASE : BASE + len(image)] = image
+    if flip:
+        memory.data[flip[0]] ^= 1 << flip[1]
     world.before = bytes(memory.data)
     await bench.clock(start=1)
     while not bench.get("error"):
@@ -148,6 +152,8 @@ async def begin(dut, **memory):
     dut.result_valid.value, dut.result_bytes.value, dut.result_strb.value = 1, 5, (1 << BUS) - 1
     dut.program_address.value, dut.input_address.value = BASE, INPUT
     dut.output_address.value, dut.workspace_address.value = OUTPUT, WORKSPACE
+    dut.output_size.value, dut.workspace_size.value = SIZE - OUTPUT, OUTPUT - WORKSPACE
+    dut.watchdog.value, dut.progress.value, dut.mask_wrong.value = 0, 0, 0
     faulty = {}
     model = Memory(dut, bytearray(bench.rng.randbytes(SIZE)),
                    error=lambda address, write: faulty.get((address, write), OKAY),

@@ -10,6 +10,7 @@ from hfn_accel.errors import HfnError
 from hfn_accel.listing import field_tables
 from hfn_accel.network import Architecture
 from hfn_accel.program import (
+    CRC_BYTES,
     DESCRIPTOR_BYTES,
     FIELDS,
     Opcode,
@@ -50,14 +51,14 @@ def test_round_trip(opcode):
 @pytest.mark.parametrize("opcode", list(Opcode))
 def test_fields_do_not_cross_the_descriptor(opcode):
     end = max(bit + bits for bit, bits in offsets(opcode).values())
-    assert end <= 8 * DESCRIPTOR_BYTES
+    assert end <= 8 * (DESCRIPTOR_BYTES - CRC_BYTES)
 
 
 def test_places_that_a_change_must_not_move_unnoticed():
     """Another layout needs another version."""
     table = offsets(Opcode.CONV)
     want = {"wait_executed": 32, "src_bank": 80, "src_base": 307, "sign_state": 459,
-            "mask_address": 667, "parameter_address": 731}  # fmt: skip
+            "mask_address": 667, "parameter_address": 731, "mask_crc32": 763}  # fmt: skip
     assert {name: table[name][0] for name in want} == want
     assert offsets(Opcode.LOAD)["memory_stride"] == offsets(Opcode.STORE)["memory_stride"]
 
@@ -73,7 +74,7 @@ def test_decode_refuses_foreign_descriptors():
     for bad, message in (
         (good[:-1], "magic"),
         (bytes(DESCRIPTOR_BYTES), "magic"),
-        (good[:1] + b"\x01" + good[2:], "version must be 2, not 1"),
+        (good[:1] + b"\x01" + good[2:], "version must be 3, not 1"),
         (b"\x09" + good[1:], "unknown descriptor opcode 9"),
     ):
         with pytest.raises(HfnError, match=message):

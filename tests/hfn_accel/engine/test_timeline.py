@@ -12,6 +12,7 @@ from hfn_accel.engine.records import Design
 from hfn_accel.engine.timeline import descriptor_cycles, end_of, timeline
 from hfn_accel.program import Opcode
 from hfn_accel.registers import Cause
+from hfn_accel.timing import DECODE_CYCLES
 
 FETCHES = {
     Opcode.IMAGE: [(Cause.LOAD,)], Opcode.LOAD: [(Cause.LOAD,)], Opcode.POOL: [()],
@@ -93,9 +94,12 @@ class Engines:
     def fetcher(self):
         for index, job in enumerate(self.jobs):
             self.fetching = index
-            yield from [Cause.DESCRIPTOR] * self.descriptor
-            while job.wait_executed > self.executed or job.wait_stored > self.stored:
-                yield Cause.STORE
+            yield from [Cause.DESCRIPTOR] * (self.descriptor + DECODE_CYCLES - 2)
+            cause = Cause.DESCRIPTOR
+            while cause:  # what was counted a clock ago is looked at
+                ready = job.wait_executed <= self.executed and job.wait_stored <= self.stored
+                yield cause
+                cause = None if ready else Cause.STORE
             yield Cause.DESCRIPTOR
             for cause, clocks in job.fetch.items():
                 yield from [cause] * clocks
@@ -155,9 +159,9 @@ def test_spans():
     spent, *spans = run(jobs, 10)
     none = (-1, -1)
     assert [list(map(tuple, span)) for span in spans] == [
-        [(0, 11), (11, 42), (42, 64), (65, 76), (119, 130), (131, 142)],
-        [none, none, (65, 118), (119, 120), (160, 169), (170, 171)],
-        [none, none, none, (120, 160), none, none],
+        [(0, 13), (13, 46), (46, 70), (71, 84), (125, 138), (139, 152)],
+        [none, none, (71, 124), (125, 126), (166, 175), (176, 177)],
+        [none, none, none, (126, 166), none, none],
     ]
     causes = spent.sum(0)
     assert causes.sum() == 171
