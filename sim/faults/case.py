@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from hfn_accel import estimator
+from hfn_accel.errors import HfnError
+from hfn_accel.program import Program
 from hfn_accel.registers import OFFSETS, ErrorCode, decode, encode
 from sim import backend
 
@@ -45,11 +48,17 @@ class Case:
         result += [fault.command() for fault in self.faults]
         if self.seed is not None:
             result += [("seed", self.seed), ("stall", 0.3)]
-        result += [("region", *region) for region in target.regions]
-        start = backend.start_commands(0, layout.inputs[0], layout.outputs[0], layout.workspace)
+        sizes = tuple(end - first for first, end in target.regions)
+        start = backend.start_commands(0, layout.inputs[0], layout.outputs[0], layout.workspace,
+                                       sizes)  # fmt: skip
         begin = start[: start.index(("wait",))]
+        settings = {command[1]: command[2] for command in begin[:-1]}
+        settings |= {OFFSETS[name]: value for name, value in self.registers}
+        for name in ("OUTPUT", "WORKSPACE"):
+            first = settings[OFFSETS[f"{name}_ADDR"]]
+            result.append(("region", first, first + settings[OFFSETS[f"{name}_SIZE"]]))
         dump = [("dump", layout.outputs[0], len(target.logits) // 2)]
-        result += begin[:-1] + [("write", OFFSETS[n], v) for n, v in self.registers] + begin[-1:]
+        result += [("write", *setting) for setting in settings.items()] + begin[-1:]
         reset = ("write", OFFSETS["CONTROL"], encode("CONTROL", reset=1, irq_enable=1))
         if self.stop is None:
             result += [("wait", self.limit, OFFSETS["PLANES_LO"]), ("read", OFFSETS["STATUS"])]
@@ -58,7 +67,12 @@ class Case:
         result += [*dump, ("counts",), ("calm",)]
         result += [("reset",) if self.stop and self.stop[0] == "hard" else reset]
         result += [("poll", OFFSETS["STATUS"], 7, DRAIN), ("settle", DRAIN), ("restore",)]
-        result += [*begin, ("wait", RECOVERY, OFFSETS["PLANES_LO"]), ("read", OFFSETS["STATUS"])]
+        result += [
+            ("write", OFFSETS["WATCHDOG"], 0),
+            *begin,
+            ("wait", RECOVERY, OFFSETS["PLANES_LO"]),
+            ("read", OFFSETS["STATUS"]),
+        ]
         return result + [*dump, ("counts",)]
 
     def found(self, target: Target, answers: list[list[str]]) -> "Found":
@@ -75,12 +89,12 @@ class Case:
 
         try:
             if self.stop is None:
-                word, clocks, *grown = following("wait", "late")
+                word, clocks, *_ = following("wait", "late")
                 clocks = int(clocks)
                 status = decode("STATUS", int(following("read")[1]))
                 if word == "late":
-                    slow = clocks < self.limit // 2 or int(grown[0])
-                    end = "long" if slow else "hang"
+                    end = "long" if self._takes(target) > self.limit else "hang"
+                    clocks = self.limit
                 elif status["done"] != 1 - status["error"]:
                     problems.append(f"status {status}")
                 else:
@@ -102,11 +116,19 @@ class Case:
         except _Broken as error:
             problems.append(f"broken: {error}")
             strays = 0
-        if end in ("long", "hang"):
+        if end == "hang":
             problems.append(end)
         if strays:
             problems.append("stray write")
         return Found(end, tuple(problems), clocks, strays)
+
+    def _takes(self, target: Target) -> int:
+        """Clocks that the program takes, 0 if that is unknown."""
+        try:
+            program = Program(self.image or target.program.image)
+            return int(estimator.estimate(program, target.config, self.latency).clocks.sum())
+        except (HfnError, LookupError, ValueError, ArithmeticError):
+            return 0
 
 
 class _Broken(Exception):
@@ -115,8 +137,8 @@ class _Broken(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """end: `done`, the name of an error code, `stopped` by the case, `long` (at work beyond the
-    limit) or `hang`. problems: what breaks the rules. clocks: that it took. strays: bytes written
+    """end: `done`, the name of an error code, `stopped` by the case, `long` (the program takes
+    more clocks than the limit, as estimated) or `hang`. problems: what breaks the rules. clocks: that it took. strays: bytes written
     outside the regions."""
 
     end: str

@@ -3,9 +3,19 @@
 import zlib
 
 from hfn_accel.config import Config
-from hfn_accel.program import DESCRIPTOR_BYTES, Opcode, Program, encode, offsets
+from hfn_accel.program import (
+    DESCRIPTOR_BYTES,
+    PARAMETER_BYTES,
+    Opcode,
+    Program,
+    encode,
+    offsets,
+    with_crc,
+)
 
 SET = ("opcode",)  # `encode` sets it
+FETCHED = ("fetch_mask", "mask_address", "mask_beats", "fetch_parameters", "parameter_address",
+           "out_channels")  # fmt: skip
 SPILL = {"address": 64, "groups": 2, "beats": 12, "bank_stride": 16, "memory_stride": 320}
 WORKSPACE = 768  # bytes
 
@@ -56,11 +66,30 @@ def reworked(program: Program, config: Config, room: int) -> Program:
     parts.append(bytes((room - len(parts) - 1) * DESCRIPTOR_BYTES))
     begin |= {"bank_words": config.bank_words, "image_bytes": room * DESCRIPTOR_BYTES + len(rest)}
     image = encode(Opcode.BEGIN, **{k: v for k, v in begin.items() if k not in SET})
-    return Program.parse(sealed(image + b"".join(parts) + rest, begin["descriptors"]))
+    return Program.parse(sealed(image + b"".join(parts) + rest, begin["descriptors"], config))
 
 
-def sealed(image: bytes, count: int) -> bytes:
-    """The image with CRCs that fit: of its first `count` descriptors, of what its CONVs fetch, and
-    of the whole."""
-    rest = image[DESCRIPTOR_BYTES:]
-    return put(image[:DESCRIPTOR_BYTES], Opcode.BEGIN, crc32=zlib.crc32(rest)) + rest
+def sealed(image: bytes, count: int, config: Config, behind: bytes = b"") -> bytes:
+    """The image with CRCs that fit: of its first `count` descriptors, of what their CONVs fetch
+    from it and from what lies `behind` it in memory, and of the whole."""
+    memory, sealed = image + behind, bytearray(image)
+
+    def crc(address, size):
+        return zlib.crc32(
+            memory[address : address + -(-size // config.bus_bytes) * config.bus_bytes]
+        )
+
+    for at in range(0, count * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES):
+        part = image[at : at + DESCRIPTOR_BYTES]
+        if part[0] == Opcode.CONV:
+            f = {name: get(part, Opcode.CONV, name) for name in FETCHED}
+            mask = f["fetch_mask"] * f["mask_beats"] * config.bus_bytes
+            records = f["fetch_parameters"] * f["out_channels"] * PARAMETER_BYTES
+            part = put(part, Opcode.CONV, mask_crc32=crc(f["mask_address"], mask),
+                       parameter_crc32=crc(f["parameter_address"], records))  # fmt: skip
+        sealed[at : at + DESCRIPTOR_BYTES] = with_crc(part)
+    begin = bytes(sealed[:DESCRIPTOR_BYTES])
+    if begin[0] == Opcode.BEGIN:
+        whole = zlib.crc32(sealed[DESCRIPTOR_BYTES:])
+        sealed[:DESCRIPTOR_BYTES] = with_crc(put(begin, Opcode.BEGIN, image_crc32=whole))
+    return bytes(sealed)

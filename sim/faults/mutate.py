@@ -2,8 +2,8 @@
 
 from hfn_accel.program import DESCRIPTOR_BYTES, FIELDS, MAGIC, VERSION, Opcode
 
-from .image import get, put, sealed
-from .target import ROOM, Target
+from .image import get, put
+from .target import Target
 
 KEPT = ("opcode", "version", "magic")  # changed seldom: their checks come first
 
@@ -14,9 +14,7 @@ def program(rng, target: Target) -> tuple[bytes, str]:
     for _ in range(int(rng.choice([1, 1, 1, 2, 2, 3, 5]))):
         change = rng.choice([_field, _random, _order], p=[0.8, 0.1, 0.1])
         notes.append(change(rng, parts))
-    parts = parts[:ROOM]
-    image = b"".join(parts)
-    return sealed(image + target.program.image[len(image) :], len(parts)), "; ".join(notes)
+    return target.image(parts), "; ".join(notes)
 
 
 def _pick(rng, parts) -> tuple[int, Opcode]:

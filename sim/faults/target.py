@@ -14,7 +14,7 @@ from hfn_accel.program import DESCRIPTOR_BYTES, Program, Signs
 from hfn_accel.random_ticket import random_ticket
 from sim import backend
 
-from .image import reworked
+from .image import SPILL, reworked, sealed
 
 SMALL = Config(rows=4, columns=4, activation_bytes=256, mask_bytes=512, psum_depth=16,
                parameter_channels=64, result_words=64)  # fmt: skip
@@ -69,6 +69,13 @@ class Target:
         return [self.program.image[i * step : (i + 1) * step]
                 for i in range(self.program.header["descriptors"])]  # fmt: skip
 
+    def image(self, descriptors: list[bytes]) -> bytes:
+        """What lies at the program address with these descriptors, sealed."""
+        parts = b"".join(descriptors[:ROOM])
+        image = parts + self.program.image[len(parts) :]
+        behind = bytes(self.layout.memory[len(image) :])
+        return sealed(image, len(parts) // DESCRIPTOR_BYTES, self.config, behind)
+
     @property
     def regions(self) -> list[tuple[int, int]]:
         """Bytes that a run may write: (first, end) of the outputs and of the workspace."""
@@ -77,8 +84,15 @@ class Target:
         return [(output, output + header["output_bytes"]),
                 (workspace, workspace + header["workspace_bytes"])]  # fmt: skip
 
+    @property
+    def used_workspace(self) -> int:
+        """Bytes of the workspace up to the last that is written."""
+        return (SPILL["address"] + (SPILL["groups"] - 1) * SPILL["memory_stride"]
+                + SPILL["beats"] * self.config.bus_bytes)  # fmt: skip
+
 
 PLAIN = Target("4x4", SMALL, "imagenet:4x1f", 4)
 CODED = Target("8x8", MIDDLE, "imagenet:12x1", 4)  # masks in Huffman codes
 BROAD = Target("16x16", WIDE, "8x1", 3)
-TARGETS = (PLAIN, CODED, BROAD)
+UNCHECKED = Target("4x4, integrity 0", SMALL.replace(integrity=0), PLAIN.spec, PLAIN.size)
+TARGETS = (PLAIN, CODED, BROAD, UNCHECKED)
