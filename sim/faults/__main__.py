@@ -1,14 +1,13 @@
 """`python -m sim.faults`: faults against the core, mutated inputs against the package."""
 
-import argparse
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
 
+from hfn_accel.cli import Parser
 from hfn_accel.cli import run as run_command
 from hfn_accel.errors import HfnError
-from hfn_accel.files import atomic_write
+from hfn_accel.files import write_json
 
 from . import hardware
 
@@ -16,7 +15,7 @@ SHOWN = 10  # problems of a campaign
 
 
 def main():
-    p = argparse.ArgumentParser(prog="python -m sim.faults", description=__doc__)
+    p = Parser(prog="sim.faults", description=__doc__)
     p.add_argument("campaigns", nargs="*", metavar="CAMPAIGN", help="of these alone")
     p.add_argument("--seed", type=int, default=1, help="what all cases follow from (1)")
     p.add_argument("--only", type=int, metavar="I", help="case I alone, of the campaigns named")
@@ -42,9 +41,7 @@ def main():
     print(f"{sum(row['runs'] for row in rows)} runs, {bad} problems, "
           f"{time.monotonic() - begin:.0f} s")  # fmt: skip
     if args.json:
-        atomic_write(
-            args.json, json.dumps({"seed": args.seed, "campaigns": rows}, indent=1).encode()
-        )
+        write_json(args.json, {"seed": args.seed, "campaigns": rows})
     if bad:
         raise HfnError(f"{bad} runs broke the rules")
 

@@ -138,8 +138,8 @@ class _Broken(Exception):
 @dataclass(frozen=True)
 class Found:
     """end: `done`, the name of an error code, `stopped` by the case, `long` (the program takes
-    more clocks than the limit, as estimated) or `hang`. problems: what breaks the rules. clocks: that it took. strays: bytes written
-    outside the regions."""
+    more clocks than the limit, as estimated) or `hang`. problems: what breaks the rules. clocks:
+    that it took. strays: bytes written outside the regions."""
 
     end: str
     problems: tuple[str, ...]
