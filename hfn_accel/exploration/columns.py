@@ -29,7 +29,7 @@ DESIGN = {
 """Axis of a design -> column, or columns."""
 
 _AXES = DESIGN | dict(zip(("rows", "columns"), DESIGN["pe"], strict=True))
-FIELDS = {_AXES[f.name]: f.name for f in fields(Config)}
+FIELDS = {_AXES[f.name]: f.name for f in fields(Config) if f.name in _AXES}
 """Column -> field of `Config`, the rest of a design being of a run."""
 
 MOVED = tuple(f"{name}_moved_bytes" for name in (*CLASSES, "activation", "total"))
