@@ -54,27 +54,34 @@ def numbers(campaign: Campaign, target: Target, known: Probe, seed: int, scale: 
     return sorted(np.random.default_rng(seed).permutation(every)[:wanted].tolist())
 
 
-def run(seed: int, *, names: Sequence[str] = (), scale: float = 1,
+def run(seed: int, *, names: Sequence[str] = (), target: str | None = None, scale: float = 1,
         only: int | None = None) -> Iterator[Tally]:  # fmt: skip
-    """Campaigns (all, or those of the names), each against its targets. scale: a fraction of the
-    cases; only: the one case of that number."""
+    """Campaigns (all, or those of the names), each against its targets, or the one of that name.
+    scale: a fraction of the cases; only: the one case of that number."""
     probes = {}
     for campaign in CAMPAIGNS:
         if names and campaign.name not in names:
             continue
-        for target in campaign.targets:
-            known = probes[target] = probes.get(target) or probe(target)
-            chosen = numbers(campaign, target, known, seed, scale) if only is None else [only]
-            tally = Tally(campaign.name, target.name)
-            for at in range(0, len(chosen), SHARE):
-                part = chosen[at : at + SHARE]
-                cases = [draw(campaign, target, known, seed, i) for i in part]
-                answers = batch.run(target.config, target.layout.memory,
-                                    [case.commands(target) for case in cases])  # fmt: skip
-                for i, case, answer in zip(part, cases, answers, strict=True):
-                    found = case.found(target, answer)
-                    tally.runs += 1
-                    tally.ends[found.end] += 1
-                    tally.strays += found.strays > 0
-                    tally.problems += [(i, case.name, f"{p} ({found.end})") for p in found.problems]
-            yield tally
+        for at in campaign.targets:
+            if target is None or at.name == target:
+                known = probes[at] = probes.get(at) or probe(at)
+                chosen = numbers(campaign, at, known, seed, scale) if only is None else [only]
+                yield tally(campaign, at, known, seed, chosen)
+
+
+def tally(campaign: Campaign, target: Target, known: Probe, seed: int,
+          chosen: Sequence[int]) -> Tally:  # fmt: skip
+    """The cases of these numbers, run and judged."""
+    result = Tally(campaign.name, target.name)
+    for at in range(0, len(chosen), SHARE):
+        part = chosen[at : at + SHARE]
+        cases = [draw(campaign, target, known, seed, i) for i in part]
+        answers = batch.run(target.config, target.layout.memory,
+                            [case.commands(target) for case in cases])  # fmt: skip
+        for i, case, answer in zip(part, cases, answers, strict=True):
+            found = case.found(target, answer)
+            result.runs += 1
+            result.ends[found.end] += 1
+            result.strays += found.strays > 0
+            result.problems += [(i, case.name, f"{p} ({found.end})") for p in found.problems]
+    return result
