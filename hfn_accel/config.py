@@ -84,7 +84,7 @@ class Config:
                 values = tomllib.loads(Path(file).read_text())
             except OSError as error:
                 raise HfnError(f"cannot read {file}: {error.strerror}") from None
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 raise HfnError(f"{file} is not TOML: {error}") from None
             unknown = sorted(set(values) - {f.name for f in fields(cls)})
             if unknown:

@@ -26,11 +26,13 @@ class Result(functional.Result):
     """functional.Result as counted by the RTL, `bytes`, `planes` and `cycles` of the first run.
 
     `activations` are empty if they were not kept. cycles: by cause, with `total`. seconds: that
-    the simulation took, the build of the simulator not included but under cocotb.
+    the simulation took, the build of the simulator not included but under cocotb. coverage: as of
+    harness.Result.
     """
 
     cycles: dict[str, int]
     seconds: float
+    coverage: str = ""
 
 
 class RunError(HfnError):
@@ -80,14 +82,15 @@ def counters(reads: np.ndarray) -> tuple[dict[str, int], dict[str, int]]:
     return status, {name: int(low) | int(high) << 32 for name, low, high in pairs}
 
 
-def simulate(config: Config, job: harness.Job, simulator: str = "verilator",
-             threads: int = 1) -> harness.Result:  # fmt: skip
+def simulate(config: Config, job: harness.Job, simulator: str = "verilator", threads: int = 1,
+             coverage: bool = False) -> harness.Result:  # fmt: skip
     """Run a job on the accelerator: C++ harness (of `threads`) for `verilator`, else cocotb."""
     if simulator not in SIMULATORS:
         raise HfnError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
     text = design(config, job.trace)
     if simulator == "verilator":
-        return harness.execute(harness.build(text, config, threads=threads), job)
+        binary = harness.build(text, config, threads=threads, coverage=coverage)
+        return harness.execute(binary, job)
     options = {name: getattr(job, name) for name in (
         "commands", "latency", "seed", "stall", "limit", "fault", "trace")}  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="hfn-accel-") as name:
@@ -141,7 +144,8 @@ class Layout:
 
 def run(program: Program, config: Config, pictures: np.ndarray, *, simulator: str = "verilator",
         latency: int = 16, seed: int | None = None, keep: bool = False, progress: int = 0,
-        threads: int = 1, workspace: np.ndarray | None = None) -> Result:  # fmt: skip
+        threads: int = 1, workspace: np.ndarray | None = None,
+        coverage: bool = False) -> Result:  # fmt: skip
     """Classify images, uint8 (N, height, width, channels), on the RTL, run after run.
 
     A run takes the program's batch; the last is filled up with the last image, as in
@@ -149,7 +153,7 @@ def run(program: Program, config: Config, pictures: np.ndarray, *, simulator: st
     (cocotb). latency: clocks of the memory model, random with a `seed`. keep: return every
     intermediate activation. progress: clocks that a run is expected to take, for a line about the
     time left on standard error; 0: none. threads: of the Verilated model. workspace: what lies
-    there before the first run (`slicing.slice_program`).
+    there before the first run (`slicing.slice_program`). coverage: of a core that is built for it.
 
     Raises RunError if the core stops with an error, AssertionError if its runs differ in cycles.
     """
@@ -164,7 +168,7 @@ def run(program: Program, config: Config, pictures: np.ndarray, *, simulator: st
     job = harness.Job(memory=layout.memory, commands=commands, latency=latency, seed=seed,
                       trace=keep, progress=PROGRESS * bool(progress),
                       expected=progress * len(inputs))  # fmt: skip
-    done = simulate(config, job, simulator, threads)
+    done = simulate(config, job, simulator, threads, coverage)
     counted = []
     for reads in done.reads.reshape(-1, 2 + 2 * len(registers.COUNTERS)):
         status, count = counters(reads[:-1])
@@ -188,6 +192,7 @@ def run(program: Program, config: Config, pictures: np.ndarray, *, simulator: st
         cycles={c.name.lower(): counted[0][f"CYCLES_{c.name}"] for c in Cause if c}
         | {"total": counted[0]["CYCLES"]},
         seconds=done.seconds,
+        coverage=done.coverage,
     )
 
 

@@ -11,18 +11,24 @@
 //   error                                 code, descriptor, text
 //   counters                              every counter's value
 //   reset POLLS
-#define main harness_main  // the harness's model, clock and register accesses, with our `main`
-#include "harness.cpp"
-#undef main
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
 
+#include "core.h"
 #include "hfn_accel_driver.h"
 
-static uint32_t read32(void* harness, uint32_t offset) {
-    return static_cast<Harness*>(harness)->read(offset);
+static constexpr uint64_t kLimit = 10000000;  // clocks until the interrupt
+
+static uint32_t read32(void* core, uint32_t offset) {
+    return static_cast<Core*>(core)->read(offset);
 }
 
-static void write32(void* harness, uint32_t offset, uint32_t value) {
-    static_cast<Harness*>(harness)->write(offset, value);
+static void write32(void* core, uint32_t offset, uint32_t value) {
+    static_cast<Core*>(core)->write(offset, value);
 }
 
 struct Arguments {
@@ -50,7 +56,7 @@ static int start(hfn_accel& core, const std::vector<uint8_t>& memory, Arguments&
     return hfn_accel_start(&core, &program, &run);
 }
 
-static void execute(Harness& h, hfn_accel& core, const std::string& name, Arguments& in) {
+static void execute(Core& h, hfn_accel& core, const std::string& name, Arguments& in) {
     printf("%s ", name.c_str());
     if (name == "open") {
         const int result = hfn_accel_open(&core);
@@ -58,7 +64,7 @@ static void execute(Harness& h, hfn_accel& core, const std::string& name, Argume
     } else if (name == "start" || name == "short") {
         printf("%d\n", start(core, h.memory.data, in, name == "short"));
     } else if (name == "interrupt") {
-        if (h.wait() > h.limit) fail("no interrupt came");
+        if (h.wait(kLimit) > kLimit) fail("no interrupt came");
         const int result = hfn_accel_interrupt(&core);
         h.clock([] {});
         printf("%d %d\n", result, h.top.irq);
@@ -81,8 +87,7 @@ static void execute(Harness& h, hfn_accel& core, const std::string& name, Argume
 
 int main(int argc, char** argv) {
     if (argc < 3) fail("usage: driver BEFORE AFTER COMMAND...");
-    Harness harness;
-    harness.limit = 10000000;
+    Core harness;
     std::ifstream before(argv[1], std::ios::binary);
     harness.memory.data.assign(std::istreambuf_iterator<char>(before), {});
     harness.memory.latency = 16;

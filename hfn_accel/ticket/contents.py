@@ -51,12 +51,12 @@ class Ticket:
             raise HfnError("ticket does not hold one norm a layer")
         adopt("masks", tuple(m.view(np.uint8) if m.dtype == bool else m for m in self.masks))
         names = self.class_names
-        if len(names) != self.arch.classes or not all(isinstance(n, str) for n in names):
-            raise HfnError("ticket does not name every class")
+        if len(names) != self.arch.classes or not all(map(_printable, names)):
+            raise HfnError("ticket does not name every class in printable characters")
         if not (isinstance(self.density, int | float) and 0 <= self.density <= 1):
             raise HfnError(f"ticket's density must be from 0 to 1, not {self.density!r}")
-        if not all(isinstance(text, str) for item in self.provenance.items() for text in item):
-            raise HfnError("ticket's provenance must be texts by name")
+        if not all(_printable(text) for item in self.provenance.items() for text in item):
+            raise HfnError("ticket's provenance must be printable texts by name")
         if type(self.seed) is not int:
             raise HfnError(f"ticket's seed must be an integer, not {self.seed!r}")
         sequence.seed_state(self.seed)
@@ -146,3 +146,7 @@ class Ticket:
     def save(self, path: str | Path):
         """Write atomically."""
         file.write(path, *self.parts())
+
+
+def _printable(text) -> bool:
+    return isinstance(text, str) and text.isprintable()

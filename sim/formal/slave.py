@@ -110,8 +110,7 @@ def handshake(b: Bench):
     )
     b.claim(
         "SLVERR for an unknown address only",
-        ~bus.answer
-        | (dut.s_axil_bresp == Mux(known(bus.address.payload), axi.OKAY, axi.SLVERR)),
+        ~bus.answer | (dut.s_axil_bresp == Mux(known(bus.address.payload), axi.OKAY, axi.SLVERR)),
     )
     b.claim(
         "the same of reads",
