@@ -141,7 +141,7 @@ def campaign(networks: int, seed: int, say) -> dict:
     met, seen, done = Counter(), defaultdict(int), 0
     while done < networks:
         ticket, batch = draw(rng)
-        pictures = random_images(ticket.arch, int(rng.integers(1 << 30)), batch)
+        pictures = random_images(ticket.arch, batch, int(rng.integers(1 << 30)))
         try:
             program = compile(ticket, CONFIG, batch=batch, coded=bool(rng.integers(4)))
         except HfnError:

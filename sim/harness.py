@@ -105,7 +105,8 @@ def build(verilog: str | Path, config: Config, *, threads: int = 1, main: Path =
             ["--cc", "--exe", "--build", "-j", str(jobs()), "--threads", str(threads), "-O3",
              "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style",
              "--top-module", "hfn_accel", "--prefix", "Vtop", "-Mdir", "objects",
-             "-o", f"../{main.stem}", "-CFLAGS", flags, *OPTIMISE, "hfn_accel.v", str(main), *extra],
+             "-o", f"../{main.stem}", "-CFLAGS", flags, *OPTIMISE, "hfn_accel.v", str(main),
+             *extra],
             part,
         )  # fmt: skip
         for leftover in (part / "objects").glob("*"):
