@@ -66,14 +66,18 @@ PHASE_CYCLES = 1
 DECODE_CYCLES = 3
 """A descriptor is judged for so many clocks, and waits longer where its tokens ask for it."""
 
-TOKEN_CYCLES = 2
-"""From the first clock in which a token's count is reached to that of the fetcher's next phase."""
-
 CHECK_CYCLES = 2
 """Behind the phase of parameters or of a mask, their CRC is checked for so many clocks."""
 
-TAKE_CYCLES = 1
-"""The executor takes a descriptor in one clock, in which it does nothing else."""
+TAKE_CYCLES = 2
+"""The executor takes a descriptor in one clock, behind which the fetcher goes on, and looks at it
+in the next."""
+
+HOLD_CYCLES = 1
+"""From the first clock in which STOREs that are waited for are complete to the descriptor's own."""
+
+TOKEN_CYCLES = 2
+"""The same of a token that the fetcher waits for, to its next phase."""
 
 
 def array_latency(rows: int) -> int:

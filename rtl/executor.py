@@ -61,7 +61,11 @@ class Executor(wiring.Component):
         m.d.comb += [view.as_value().eq(word) for view in (conv, self.pool, self.transfer)]
 
         issued, streamed = Signal(), Signal()
-        reached = ~(self.stored - self.transfer.hold_stored)[15]
+        reached, storing = Signal(), Signal()  # a clock ago
+        m.d.sync += [
+            reached.eq(~(self.stored - self.transfer.hold_stored)[15]),
+            storing.eq(self.store_busy),
+        ]
 
         def fail(code):
             m.d.comb += [self.failed.eq(1), self.error_code.eq(code)]
@@ -83,12 +87,16 @@ class Executor(wiring.Component):
                 m.d.sync += [issued.eq(0), streamed.eq(0)]
                 with m.If(self.offer):
                     m.d.sync += [word.eq(self.word), self.index.eq(self.i_index)]
-                    m.next = "HOLD"
+                    m.next = "LOOK"
+
+            with m.State("LOOK"):
+                m.d.comb += self.cause.eq(Cause.DESCRIPTOR)
+                m.next = "HOLD"
 
             with m.State("HOLD"):
                 m.d.comb += self.cause.eq(Cause.STORE)
                 with m.If(~reached):
-                    with m.If(~self.store_busy):
+                    with m.If(~storing):
                         fail(ErrorCode.DEADLOCK)
                 with m.Elif(conv.opcode == Opcode.CONV):
                     m.d.comb += [self.cause.eq(Cause.FILL), self.setup.eq(1)]

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..program import DESCRIPTOR_BYTES, Opcode
 from ..registers import Cause
-from ..timing import DECODE_CYCLES, PHASE_CYCLES, TAKE_CYCLES, TOKEN_CYCLES
+from ..timing import DECODE_CYCLES, HOLD_CYCLES, PHASE_CYCLES, TAKE_CYCLES, TOKEN_CYCLES
 from .compiled import compiled
 from .durations import CAUSE_COUNT, beats, read_cycles
 
@@ -56,10 +56,10 @@ def timeline(jobs, durations, descriptor):
         if job.opcode in (Opcode.BEGIN, Opcode.IMAGE, Opcode.LOAD):
             continue
 
-        taken = max(now, idle) + TAKE_CYCLES
-        causes[Cause.DESCRIPTOR] += _waited(now, taken, idle)
-        now = taken
-        held = max(taken, end_of(written[:writes], job.hold_stored))
+        offered, now = now, max(now, idle) + 1
+        taken = now - 1 + TAKE_CYCLES
+        causes[Cause.DESCRIPTOR] += _waited(offered, taken, idle)
+        held = max(taken, end_of(written[:writes], job.hold_stored) + HOLD_CYCLES)
         if job.opcode in (Opcode.STORE, Opcode.END):
             held = max(held, free)
             idle = held + 1

@@ -154,7 +154,6 @@ async def regions(dut):
         if not ends:
             continue
         i, port, last = bench.rng.choice(ends)
-        legal = int(getattr(dut, port).value)
         getattr(dut, port).value = last - 1
         world = World(bench, steps)
         got = await run(world, memory)
@@ -173,7 +172,7 @@ async def regions(dut):
         else:
             await run(world, memory)
             await end(bench, memory)
-        getattr(dut, port).value = legal
+        dut.output_size.value, dut.workspace_size.value = SIZE - OUTPUT, OUTPUT - WORKSPACE
     assert len(found) == 2, found
 
 

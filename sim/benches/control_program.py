@@ -135,7 +135,7 @@ def conv(rng: Random, config: Config) -> Step:
         "out_channels": rng.randint(1, 64), "strips": 1, "strip_rows": 8, "last_strip_rows": 8,
         "fan_in": 9, "mask_base": rng.randrange(100), "plane_beats": rng.randint(1, 50),
         "mask_beats": rng.choice((1, 7, rng.randint(1, 600))),
-        "mask_address": rng.randrange(0x1000, 0x4000, config.bus_bytes),
+        "mask_address": rng.randrange(0x1800, 0x4000, config.bus_bytes),
         "parameter_address": rng.randrange(0, 0x400, config.bus_bytes) + (0 if raw else 0x1000),
         "parameter_base": rng.randrange(3) * max(2, config.columns),
     }  # fmt: skip

@@ -117,8 +117,11 @@ class Engines:
             if taken is None:
                 continue
             self.executing, job = taken, self.jobs[taken]
-            while job.hold_stored > self.stored:
-                yield Cause.STORE
+            cause = Cause.DESCRIPTOR
+            while cause:
+                ready = job.hold_stored <= self.stored
+                yield cause
+                cause = None if ready else Cause.STORE
             clocks = [cause for cause, count in job.execute.items() for _ in range(count)]
             yield from clocks[:-1]
             if clocks:
@@ -159,16 +162,16 @@ def test_spans():
     spent, *spans = run(jobs, 10)
     none = (-1, -1)
     assert [list(map(tuple, span)) for span in spans] == [
-        [(0, 13), (13, 46), (46, 70), (71, 84), (125, 138), (139, 152)],
-        [none, none, (71, 124), (125, 126), (166, 175), (176, 177)],
-        [none, none, none, (126, 166), none, none],
+        [(0, 13), (13, 46), (46, 70), (71, 84), (126, 139), (140, 153)],
+        [none, none, (72, 125), (127, 128), (169, 178), (180, 181)],
+        [none, none, none, (128, 168), none, none],
     ]
     causes = spent.sum(0)
-    assert causes.sum() == 177
+    assert causes.sum() == 181
     assert {c: causes[c] for c in Cause if causes[c]} == {
-        Cause.DESCRIPTOR: 13 + 13 + 13 + 1 + 1 + 12 + 1 + 1, Cause.LOAD: 20,
+        Cause.DESCRIPTOR: 13 + 13 + 13 + 2 + 2 + 11 + 2 + 2, Cause.LOAD: 20,
         Cause.PARAMETER: 5, Cause.MASK: 6, Cause.FILL: 3, Cause.COMPUTE: 50, Cause.POOL: 9,
-        Cause.STORE: 1 + 27 + 1,
+        Cause.STORE: 1 + 28 + 1,
     }  # fmt: skip
 
 
