@@ -3,7 +3,7 @@
 PY := .venv/bin/python
 SHAPE ?= 16x16
 
-.PHONY: setup test test-slow test-networks demo train-demo bench synthesis lint lint-verilog clean
+.PHONY: setup faults test test-slow test-networks demo train-demo bench synthesis lint lint-verilog clean
 
 setup: .venv/.set-up
 
@@ -29,6 +29,11 @@ bench: setup
 .venv/.synth: .venv/.set-up
 	@$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[synth]'
 	@touch $@
+
+# Faults against the core and mutated files against the package (docs/faults.md); minutes.
+faults: setup
+	@mkdir -p build
+	$(PY) -m sim.faults --json build/faults.json
 
 # Brings the measured areas up to date with the RTL; minutes to hours a design.
 synthesis: .venv/.synth
