@@ -3,7 +3,8 @@
 PY := .venv/bin/python
 SHAPE ?= 16x16
 
-.PHONY: setup test test-slow test-networks demo train-demo bench docs synth lint lint-verilog wheel-test clean
+.PHONY: setup test test-slow test-networks demo train-demo bench synth formal faults docs lint \
+	lint-verilog wheel-test clean
 
 setup: .venv/.set-up
 
@@ -35,6 +36,11 @@ bench: setup
 synth: .venv/.synth
 	$(PY) -m sim.synthesis --out hfn_accel/data/synthesis.json $(if $(LIBERTY),--liberty $(LIBERTY)) \
 		$(if $(LARGE),--large)
+
+# Faults against the core and mutated files against the package (docs/faults.md); minutes.
+faults: setup
+	@mkdir -p build
+	$(PY) -m sim.faults --json build/faults.json
 
 demo: setup
 	$(PY) -m hfn_accel.demo

@@ -185,13 +185,13 @@ def read_only(b: Bench):
     nowhere = max(READ_ONLY) + 1
     address = one.s_axil_awaddr
     hits = reduce(or_, (address[2:] == place for place in READ_ONLY))
-    for path, _member, _port in dut.signature.flatten(dut):
+    for path, member, _port in dut.signature.flatten(dut):
         if member.flow is In:
             ports[path[0]] = getattr(one, path[0])
     ports["s_axil_awaddr"] = Mux(hits, nowhere << 2, address)
     b.block(dut, "other", **ports)
     master(b, one)
-    for path, member, _port in dut.signature.flatten(dut):
+    for path, _member, _port in dut.signature.flatten(dut):
         name = path[0]
         if name not in ports and name != "s_axil_bresp":
             b.claim(f"{name} the same", getattr(one, name) == getattr(dut, name))
