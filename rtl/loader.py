@@ -113,12 +113,14 @@ class ImageLoader(wiring.Component):
 
         # ---- pixels into the window, which moves down by one each
         window = Signal(data.ArrayLayout(PIXEL, MAX_TAPS))
-        with m.If(take):
-            m.d.sync += [beat.eq(Cat(beat[PIXEL:], beat[-PIXEL:])), beat_left.eq(beat_left - 1)]
-            with m.If(beat_left == 0):
-                m.d.sync += full.eq(0)
+        with m.If(~full | take):
+            m.d.sync += [
+                beat.eq(Mux(full & (beat_left != 0), Cat(beat[PIXEL:], beat[-PIXEL:]),
+                            self.i_data)),
+                beat_left.eq(beat_left - 1), full.eq(full & (beat_left != 0)),
+            ]  # fmt: skip
         with m.If(self.i_valid & self.i_ready):
-            m.d.sync += [beat.eq(self.i_data), beat_left.eq(beat_pixels - 1), full.eq(1)]
+            m.d.sync += [beat_left.eq(beat_pixels - 1), full.eq(1)]
         with m.If(enter):
             m.d.sync += [window[i].eq(window[i + 1]) for i in range(MAX_TAPS - 1)]
             m.d.sync += window[-1].eq(Mux(take, beat[:PIXEL], 0))
