@@ -3,7 +3,8 @@
 PY := .venv/bin/python
 SHAPE ?= 16x16
 
-.PHONY: setup test test-slow test-networks demo train-demo bench synthesis lint lint-verilog clean
+.PHONY: setup test test-slow test-networks demo train-demo bench synth formal faults docs lint \
+	lint-verilog wheel-test clean
 
 setup: .venv/.set-up
 
@@ -30,9 +31,16 @@ bench: setup
 	@$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[synth]'
 	@touch $@
 
-# Brings the measured areas up to date with the RTL; minutes to hours a design.
-synthesis: .venv/.synth
-	$(PY) -m sim.synthesis --out hfn_accel/data/synthesis.csv
+# Area, checks and clock of the project's designs: an hour at most on 2 cores, less where little has
+# changed. LIBERTY=F.lib maps to standard cells too; LARGE=1 maps large arrays to every target.
+synth: .venv/.synth
+	$(PY) -m sim.synthesis --out hfn_accel/data/synthesis.json $(if $(LIBERTY),--liberty $(LIBERTY)) \
+		$(if $(LARGE),--large)
+
+# Faults against the core and mutated files against the package (docs/faults.md); minutes.
+faults: setup
+	@mkdir -p build
+	$(PY) -m sim.faults --json build/faults.json
 
 demo: setup
 	$(PY) -m hfn_accel.demo
@@ -41,13 +49,28 @@ demo: setup
 train-demo: setup
 	$(PY) -m hfn_accel.train_demo
 
+# The documentation as a site in build/site.
+docs: .venv/.docs
+	@$(PY) -m sim.waveforms --out docs/images
+	@NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --quiet --site-dir build/site
+	@$(PY) -m tests.docs
+
+.venv/.docs: .venv/.set-up
+	@$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
 lint: setup
 	$(PY) -m ruff check
 	$(PY) -m ruff format --check
+	$(PY) -m mypy --python-executable $(PY)
 
 lint-verilog: setup
 	$(PY) -m hfn_accel.gen --pe $(SHAPE) --out build/lint
 	$(PY) -m sim.verilator build/lint/hfn_accel_$(SHAPE).v
+
+# sdist and wheel, the wheel in an environment with nothing but its dependencies.
+wheel-test: setup
+	$(PY) -m pytest -m "slow or not slow" tests/test_release.py
 
 clean:
 	rm -rf build

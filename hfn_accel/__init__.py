@@ -1,3 +1,3 @@
 """Accelerator, simulator and RTL co-design package for Hidden-Fold Networks."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

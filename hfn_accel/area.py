@@ -1,34 +1,33 @@
 """Area and clock of a design on an ECP5, from the repository's own synthesis results.
 
-`data/synthesis.csv` is what `python -m sim.synthesis` measured. Memories follow from the RTL
-exactly; the rest is fitted to that file when it is first asked for. `python -m hfn_accel.area`
-prints what was measured, what is computed, and the errors on designs held out of the fit.
-docs/area.md says what the figures leave out.
+`data/synthesis.json` is what `make synth` measured. Memories follow from the RTL exactly; the rest
+is fitted to that file when it is first asked for. `python -m hfn_accel.area` prints what was
+measured, what is computed, and the errors on designs held out of the fit. docs/area.md says what
+the figures leave out.
 """
 
-import csv
-import io
+import re
+from collections.abc import Iterable
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
 from . import cli
+from .area_memories import ceil_div, core_blocks, units
 from .config import Config
 from .errors import HfnError
 from .exploration.columns import FIELDS
-from .files import read_bytes, write_json
-from .program import BANKS, PARAMETER_BYTES
+from .files import atomic_write, read_bytes, write_json
+from .synthesis_table import MEASURED, cores, name, read
 from .units import UNIT
 
-MEASURED = Path(__file__).parent / "data" / "synthesis.csv"
 COLUMNS = {field: column for column, field in FIELDS.items()}
 """Field of `Config` -> column of a table of points."""
 
 LOGIC = ("constant", "positions", "columns", "sum_bits", "requantisers", "bus")
 FITTED = {
-    "area_lut4": (*LOGIC, "unit_bits", "lut_memories"),
-    "area_ff": (*LOGIC, "block_memories"),
+    "area_lut4": (*LOGIC, "unit_bits"),
+    "area_ff": LOGIC,
     "area_dsp": ("constant", "multipliers"),
     "period_ns": ("constant", "log2_positions"),
 }
@@ -36,70 +35,7 @@ FITTED = {
 
 FIGURES = ("area_lut4", "area_ff", "area_bram_18kib", "area_dsp", "clock_mhz")
 
-BLOCK_RAMS = ((1, 1, 16384), (1, 2, 8192), (1, 4, 4096), (1, 9, 2048), (2, 9, 1024), (4, 9, 512))
-"""Lanes that are written each by itself, bits of a lane, words: the shapes of a DP16KD (Lattice
-FPGA-TN-02204), as Yosys has them in `techlibs/lattice/brams_16kd.txt`."""
-
-BLOCK_COST, LUT_MEMORY_COST = 128, 4
-"""Of a DP16KD, and of 16 x 4 bits in look-up tables, when Yosys chooses (the same file, and
-`lutrams_trellis.txt`)."""
-
-LUTS_A_CARRY, LUTS_A_MEMORY = 2, 6
-"""Of a CCU2C and of a TRELLIS_DPR16X4, in what nextpnr prints as `Total LUT4s`."""
-
 MULTIPLIER_BITS = 18  # of an operand of a MULT18X18D
-PARAMETER, RESULT = 8 * PARAMETER_BYTES, 32  # bits of a channel's record, of a logit
-
-
-def _ceil(a, b):
-    return -(-a // b)
-
-
-def memory_cells(width, depth, granule) -> tuple[np.ndarray, np.ndarray]:
-    """Cells that a memory becomes: DP16KD, and TRELLIS_DPR16X4 (16 x 4 bits in look-up tables).
-
-    width: bits of a word, each `granule` of which (a divisor) is written by itself; depth: words.
-    Integers or arrays. Yosys takes the cheapest shape, and look-up tables only if they are cheaper.
-    """
-    width, depth, granule = (np.asarray(a, np.int64) for a in (width, depth, granule))
-
-    def cells(lanes: int, bits: int, words: int):
-        return _ceil(width // granule * _ceil(granule, bits), lanes) * _ceil(depth, words)
-
-    blocks, tables = np.min([cells(*shape) for shape in BLOCK_RAMS], axis=0), cells(1, 4, 16)
-    cheaper = LUT_MEMORY_COST * tables < BLOCK_COST * blocks
-    return np.where(cheaper, 0, blocks), np.where(cheaper, tables, 0)
-
-
-def units(t: dict) -> np.ndarray:
-    """Requantisers that exist, as `Config.units`."""
-    return np.minimum(t["requantisers"], t["columns_channels"])
-
-
-def memories(t: dict) -> list[tuple]:
-    """(number, width, depth, granule) of the core's memories, as `rtl` makes them: activation
-    banks, masks, parameters, results, partial sums. t: columns of COLUMNS, as arrays."""
-    c, bus, u = t["columns_channels"], t["bus_bits"], units(t)
-    sums = c * t["accumulator_bits"]
-
-    def split(number, bits, granule, *others):
-        """As rtl.memory.SplitMemory: a word is as wide as the widest access."""
-        width = np.maximum.reduce(np.broadcast_arrays(granule, *others))
-        return number, width, np.maximum(2, _ceil(bits, width)), granule
-
-    return [
-        split(BANKS, 8 * t["activation_bank_bytes"], c, bus, t["rows_lanes"]),
-        split(1, 8 * t["mask_buffer_bytes"], np.minimum(UNIT, c), bus, c),
-        split(1, PARAMETER * t["parameter_channels"], bus, PARAMETER * u),
-        split(1, RESULT * np.maximum(t["result_words"], u), RESULT * u, bus),
-        (1, sums, t["psum_depth_pixels"], sums),
-    ]
-
-
-def core_cells(t: dict) -> tuple[np.ndarray, np.ndarray]:
-    """`memory_cells` of the whole core."""
-    found = [(number, memory_cells(*shape)) for number, *shape in memories(t)]
-    return tuple(sum(number * cells[i] for number, cells in found) for i in range(2))
 
 
 def features(t: dict) -> dict[str, np.ndarray]:
@@ -111,12 +47,9 @@ def features(t: dict) -> dict[str, np.ndarray]:
         "columns": c,
         "sum_bits": c * accumulator,  # partial sums, and what stands beside them
         "requantisers": units(t),
-        "multipliers": units(t) * (_ceil(accumulator, MULTIPLIER_BITS) + 1),  # sum's, residual's
+        "multipliers": units(t) * (ceil_div(accumulator, MULTIPLIER_BITS) + 1),  # sum's, residual's
         "bus": t["bus_bits"],
         "unit_bits": np.minimum(UNIT, c),  # that the mask decoder writes at once
-        "lut_memories": core_cells(t)[1],
-        "block_memories": sum(number * (memory_cells(*shape)[0] > 0)
-                              for number, *shape in memories(t)),
         "log2_positions": np.log2(r * c),
     }  # fmt: skip
 
@@ -139,30 +72,31 @@ def predict(weights: dict[str, np.ndarray], t: dict) -> dict[str, np.ndarray]:
     given = features(t)
     found = {figure: np.stack([given[name] for name in names], -1) @ weights[figure]
              for figure, names in FITTED.items()}  # fmt: skip
-    found |= {"clock_mhz": 1000 / found["period_ns"], "area_bram_18kib": core_cells(t)[0]}
+    found |= {"clock_mhz": 1000 / found["period_ns"], "area_bram_18kib": core_blocks(t)}
     return {figure: found[figure] for figure in FIGURES}
 
 
-def table(text: str) -> dict[str, np.ndarray]:
-    """Columns of a file of `sim.synthesis`: COLUMNS, FIGURES and `period_ns`; NaN where a design
-    was not placed and routed."""
-    rows = list(csv.DictReader(io.StringIO(text)))
+def table(rows: Iterable[dict]) -> dict[str, np.ndarray]:
+    """Columns of rows of `synthesis_table`, whole cores on the ECP5: COLUMNS, FIGURES and
+    `period_ns`; NaN where a design was not placed and routed."""
+    rows = cores(rows)
 
-    def column(name: str) -> np.ndarray:
-        return np.array([float(row[name] or "nan") for row in rows])
+    def column(part: str, name: str) -> np.ndarray:
+        return np.array([row.get(part, {}).get(name, np.nan) for row in rows], float)
 
-    luts = column("lut4") + LUTS_A_CARRY * column("ccu2c") + LUTS_A_MEMORY * column("dpr16x4")
-    return {name: column(field).astype(np.int64) for field, name in COLUMNS.items()} | {
-        "area_lut4": luts, "area_ff": column("ff"), "area_bram_18kib": column("dp16kd"),
-        "area_dsp": column("mult18x18d"), "clock_mhz": column("clock_mhz"),
-        "period_ns": 1000 / column("clock_mhz"),
+    clock = column("clock", "mhz")
+    configs = [Config(**row["config"]).to_dict() for row in rows]
+    return {column: np.array([c[field] for c in configs]) for field, column in COLUMNS.items()} | {
+        "area_lut4": column("figures", "lut"), "area_ff": column("figures", "ff"),
+        "area_bram_18kib": column("figures", "bram"), "area_dsp": column("figures", "dsp"),
+        "clock_mhz": clock, "period_ns": 1000 / clock,
     }  # fmt: skip
 
 
 @cache
 def measured() -> dict[str, np.ndarray]:
     """`table` of the packaged file."""
-    return table(read_bytes(MEASURED).decode())
+    return table(read(MEASURED).values())
 
 
 @cache
@@ -174,13 +108,13 @@ def area(columns: dict) -> dict[str, np.ndarray]:
     """FIGURES of designs, float64, one entry a design.
 
     columns: those of COLUMNS, numbers or arrays. `area_lut4`: as nextpnr counts them, 2 for each
-    CCU2C and 6 for each TRELLIS_DPR16X4 among them. `area_ff`: TRELLIS_FF. `area_bram_18kib`:
-    DP16KD. `area_dsp`: MULT18X18D. `clock_mhz`: of the paths from register to register, placed and
-    routed. Raises HfnError, naming the column, if one is missing.
+    CCU2C and 6 for each TRELLIS_DPR16X4 (a small memory) among them. `area_ff`: TRELLIS_FF.
+    `area_bram_18kib`: DP16KD. `area_dsp`: MULT18X18D. `clock_mhz`: of the paths from register to
+    register, placed and routed. Raises HfnError, naming the column, if one is missing.
     """
-    for name in COLUMNS.values():
-        if name not in columns:
-            raise HfnError(f"area needs the column {name!r}")
+    for column in COLUMNS.values():
+        if column not in columns:
+            raise HfnError(f"area needs the column {column!r}")
     given = np.broadcast_arrays(*(np.asarray(columns[n], np.int64) for n in COLUMNS.values()))
     found = predict(_weights(), dict(zip(COLUMNS.values(), given, strict=True)))
     return {figure: values.astype(float) for figure, values in found.items()}
@@ -216,12 +150,8 @@ def summary(errors: dict[str, np.ndarray]) -> dict[str, dict]:
             for figure, s in sizes.items() if len(s)}  # fmt: skip
 
 
-def name(t: dict, i: int) -> str:
-    """A row's array, and the fields that are not the default."""
-    config = Config(**{field: int(t[column][i]) for field, column in COLUMNS.items()})
-    default = Config(rows=config.rows, columns=config.columns).to_dict()
-    changed = (f"{f}={v}" for f, v in config.to_dict().items() if v != default[f])
-    return " ".join((config.name, *changed))
+def _name(t: dict, i: int) -> str:
+    return name(Config(**{field: int(t[column][i]) for field, column in COLUMNS.items()}))
 
 
 def report(t: dict) -> dict:
@@ -229,7 +159,7 @@ def report(t: dict) -> dict:
     weights = fit(t)
     found = predict(weights, t)
     designs = [
-        {"design": name(t, i)} | {
+        {"design": _name(t, i)} | {
             figure: {"measured": float(t[figure][i]), "computed": float(found[figure][i])}
             for figure in FIGURES if np.isfinite(t[figure][i])
         } for i in range(len(t["rows_lanes"]))
@@ -249,21 +179,37 @@ def _cell(figure: dict | None) -> str:
     return f"{figure['measured']:8.5g} {error:+6.1%}"
 
 
+def text(found: dict) -> str:
+    """A report as the command prints it."""
+    lines = [" ".join((*(f"{figure:>15}" for figure in FIGURES),
+                       " design (measured, error of the computed)"))]  # fmt: skip
+    lines += [" ".join((*(_cell(row.get(figure)) for figure in FIGURES), "", row["design"]))
+              for row in found["designs"]]  # fmt: skip
+    for rule, errors in found["errors"].items():
+        lines += [f"{rule}: {figure} {e['mean']:.1%} mean, {e['largest']:.1%} at most, "
+                  f"{e['designs']} designs" for figure, e in errors.items()]  # fmt: skip
+    lines += [f"{figure} = " + " + ".join(f"{w:.4g} {feature}" for feature, w in weights.items())
+              for figure, weights in found["weights"].items()]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+_BLOCK = re.compile(r"(<!-- area -->\n```\n).*?(```\n<!-- end -->)", re.DOTALL)
+
+
 def main(argv: list[str] | None = None):
     """Print the report: measured, and the error of what is computed."""
     p = cli.parser("area", "Area and clock: measured, computed, and the error on designs held out.")
+    p.add_argument("--update", metavar="F.md", help="a page whose block between <!-- area --> and "
+                   "<!-- end --> is written anew")  # fmt: skip
     cli.add_json(p)
     args = p.parse_args(argv)
     found = report(measured())
-    print(*(f"{figure:>15}" for figure in FIGURES), " design (measured, error of the computed)")
-    for row in found["designs"]:
-        print(*(_cell(row.get(figure)) for figure in FIGURES), "", row["design"])
-    for rule, errors in found["errors"].items():
-        for figure, e in errors.items():
-            print(f"{rule}: {figure} {e['mean']:.1%} mean, {e['largest']:.1%} at most, "
-                  f"{e['designs']} designs")  # fmt: skip
-    for figure, weights in found["weights"].items():
-        print(f"{figure} =", " + ".join(f"{w:.4g} {feature}" for feature, w in weights.items()))
+    printed = text(found)
+    print(printed, end="")
+    if args.update:
+        page = read_bytes(args.update).decode()
+        page = _BLOCK.sub(lambda match: match[1] + printed + match[2], page)
+        atomic_write(args.update, page.encode())
     if args.json:
         write_json(args.json, found)
 

@@ -15,7 +15,7 @@ MULTIPLIER_BITS = 16  # M and Mr, signed
 BIAS_BITS = 32  # B, signed
 MAX_SHIFT = 47  # S is 1...47
 MAX_ACTIVATION_BITS = 8
-SUM_BITS = 52  # the sum before the shift, signed, in the RTL
+SUM_BITS = 52  # room for the sum before the shift, signed; the RTL has what it needs
 
 
 def requantise(acc, multiplier, bias, shift, bits, residual_in=None, residual=None) -> np.ndarray:

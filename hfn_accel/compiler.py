@@ -4,8 +4,6 @@
 gets its masks and parameters, and it is proved that no accumulator overflows.
 """
 
-import zlib
-
 import numpy as np
 
 from . import sequence
@@ -13,7 +11,7 @@ from .arithmetic import signed_bits
 from .config import Config
 from .engine.plan import Plan, plan
 from .errors import exceeded
-from .program import DESCRIPTOR_BYTES, Opcode, Program, encode, pack_parameters
+from .program import DESCRIPTOR_BYTES, Opcode, Program, encode, pack_parameters, seal
 from .streams import TicketStreams
 from .ticket import Ticket
 
@@ -40,9 +38,8 @@ def compile(ticket: Ticket, config: Config, *, batch: int = 1, coded: bool = Tru
     for address, data in _regions(ticket, streams, p):
         at = address - DESCRIPTOR_BYTES
         body[at : at + len(data)] = data
-    header = encode(Opcode.BEGIN, **begin.fields, accumulator_bits=max(bits),
-                    crc32=zlib.crc32(body))  # fmt: skip
-    return Program(header + bytes(body), tuple(item.note for item in p.items),
+    header = encode(Opcode.BEGIN, **begin.fields, accumulator_bits=max(bits))
+    return Program(seal(header + bytes(body)), tuple(item.note for item in p.items),
                    tuple(item.origin for item in p.items))  # fmt: skip
 
 

@@ -27,6 +27,7 @@ class Config:
     mask_bytes: size of the mask buffer, which holds the masks of a layer or of a folded block.
     parameter_channels: output channels whose normalisation parameters fit (8 bytes each).
     result_words: logits that fit (4 bytes each).
+    integrity: 1: the core checks the CRC-32 of all that it fetches of a program; 0: it does not.
 
     Raises HfnError, naming field, value and limit, for a shape that the RTL does not support.
     """
@@ -41,6 +42,7 @@ class Config:
     mask_bytes: int = 65536
     parameter_channels: int = 512
     result_words: int = 128
+    integrity: int = 1
 
     def __post_init__(self):
         def power_of_two(name, low, high, why):
@@ -60,6 +62,8 @@ class Config:
         power_of_two("mask_bytes", 256, 1 << 22, "the buffer is addressed by whole bits")
         power_of_two("parameter_channels", 64, 1 << 13, "the buffer is addressed by whole bits")
         power_of_two("result_words", 64, 1 << 13, "the buffer is addressed by whole bits")
+        if type(self.integrity) is not int or self.integrity not in (0, 1):
+            raise HfnError(f"integrity must be 0 or 1, not {self.integrity!r}")
         if self.bank_words > 1 << 24:
             raise HfnError(
                 f"activation_bytes must be at most {(self.group << 24) // 8} for an array of "
@@ -80,7 +84,7 @@ class Config:
                 values = tomllib.loads(Path(file).read_text())
             except OSError as error:
                 raise HfnError(f"cannot read {file}: {error.strerror}") from None
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 raise HfnError(f"{file} is not TOML: {error}") from None
             unknown = sorted(set(values) - {f.name for f in fields(cls)})
             if unknown:

@@ -19,7 +19,7 @@ from .errors import HfnError
 from .estimator import CLASSES
 from .files import write_json
 from .program import BANKS, PARAMETER_BYTES
-from .timing import TREE_LEVELS_A_STAGE, array_latency
+from .timing import TREE_LEVELS_A_STAGE
 from .units import UNIT
 
 WINDOW_BITS = 2 * 16 + huffman.MAX_LENGTH  # of the mask decoder: two words and the rest of a code
@@ -39,21 +39,18 @@ def _each(function: Callable[[int], int], values) -> np.ndarray:
 
 
 @cache
-def tree_registers(rows: int) -> int:
-    """Pipeline registers of a column of the array, from its tree of 2 * rows full adders."""
-
-    def stages(level):
-        return max(0, level - 1) // TREE_LEVELS_A_STAGE
-
-    def within(level):
-        if level == 0:
-            return 0
-        behind = stages(level) - stages(level - 1)
-        return 2 * within(level - 1) + 2 * level * behind + stages(level)
-
-    levels = rows.bit_length() - 1
-    last = array_latency(rows) - 1 - stages(levels)
-    return within(levels) + stages(levels) + last * (levels + 2)
+def column_tree(rows: int) -> tuple[int, int, int]:
+    """Full adders, other two-input gates and pipeline registers of the tree that counts the ones
+    of a column of the array."""
+    adders = gates = registers = level = 0
+    while rows > 1:
+        rows //= 2
+        adders += rows * max(level - 1, 0)
+        gates += rows * (5 if level else 2)  # a half adder and the two top digits
+        level += 1
+        if level % TREE_LEVELS_A_STAGE == 0 or rows == 1:
+            registers += rows * (level + 1)
+    return adders, gates, registers
 
 
 @cache
@@ -134,16 +131,20 @@ def components(table: dict, dram=None, node=None, adders=None) -> dict[str, Ener
     decoded = beats * coded * bus / np.minimum(UNIT, c)  # units
     pattern = generate_row(p, c, sequence.PATTERN_BITS) + 2 * c * p.adder(sequence.PATTERN_BITS)
 
-    tree = 2 * r * p.adder(1) + p.gates(4 * r) + p.registers(_each(tree_registers, r))
+    levels = np.log2(r)
+    adders, gates, registers = (_each(lambda n, i=i: column_tree(n)[i], r) for i in range(3))
+    column = adders * p.adder(1) + p.gates(2 * r + gates)
+    column += p.adder(levels + 2) + p.registers(registers + levels + 2)
+    weights = p.registers(9 + levels + 1) + p.adder(levels + 1)
     found = {f"{name}_transfer": p.bus(bits) for name, bits in moved.items()} | {
         "activation_banks": (planes + residual + pooled + stored) * p.read(bank)
         + (of("bank_write_words") + loaded) * p.write(bank),
         "mask_buffer": reads * p.read(mask) + (np.where(coded, 0, beats) + decoded) * p.write(mask),
         "partial_sums": updates * (p.read(psum) + p.write(psum) + c * p.adder(accumulator)
-                                   + p.registers(c * (value + accumulator))),
+                                   + p.registers(c * (2 * value + 3 * accumulator))),
         "parameter_buffer": of("parameter_reads") / u * p.read(parameters)
         + moved["parameter"] / bus * p.write(parameters),
-        "array": planes * (c * tree + p.registers(2 * r)) + rows * p.registers(7 * c),
+        "array": planes * (c * column + p.registers(2 * r)) + rows * c * weights,
         "accumulators": planes * c * (p.adder(kept) + p.registers(kept)),
         "sign_generation": rows * generate_row(p, c),
         "mask_decoding": decoded * decode_unit(p, bus) + beats * p.registers(bus)
@@ -226,7 +227,7 @@ def weight_energy(config: Config, density: float = 0.3, dram=None, node=None,
 
 def sources(rows: Iterable[str]) -> str:
     """Rows of tables as one text, each table named once."""
-    tables = {}
+    tables: dict[str, list[str]] = {}
     for table, row in sorted(row.split(" ", 1) for row in rows):
         tables.setdefault(table, []).append(row)
     return "; ".join(f"{table}: {', '.join(found)}" for table, found in tables.items())
@@ -236,7 +237,7 @@ def _text(table: dict[str, np.ndarray]) -> str:
     """`weight_energy` and all constants, each figure with its source."""
     lines = [f"{'a weight held as':28}{'from':11}{'off-chip bits':>13}{'low pJ':>10}"
              f"{'high pJ':>10}"]  # fmt: skip
-    notes = {}  # rows of tables: number
+    notes: dict[str, int] = {}  # rows of tables: number
     for name, place, bits, low, high, rows in zip(*table.values(), strict=True):
         note = notes.setdefault(rows, len(notes) + 1)
         lines.append(f"{name:28}{place:11}{bits:13.3f}{low:10.3f}{high:10.3f}  [{note}]")

@@ -19,7 +19,7 @@ from .engine.records import FITS, Design, Network
 from .engine.sweep import plan
 from .engine.timeline import descriptor_cycles, timeline
 from .errors import HfnError
-from .network import Architecture
+from .network import Architecture, Graph
 from .program import Opcode, Program
 from .registers import Cause
 from .streams import RawStreams, Streams
@@ -165,7 +165,7 @@ def estimate_plan(
 
 
 def estimate_network(
-    arch: Architecture, bits, config: Config, latency: int, batch: int = 1,
+    arch: Architecture | Graph, bits, config: Config, latency: int, batch: int = 1,
     streams: Streams | None = None,
 ) -> Estimate:  # fmt: skip
     """The same of a network: a run of `batch` images.
@@ -199,7 +199,7 @@ def compulsory_bytes(
     return figures.compulsory_bytes(network, Design.of(config, DEFAULT_LATENCY, batch))
 
 
-def _network(arch: Architecture, bits, config: Config, streams: Streams | None) -> Network:
+def _network(arch: Architecture | Graph, bits, config: Config, streams: Streams | None) -> Network:
     """The network as tables; parameters as of `estimate_network`."""
     streams = streams or RawStreams(arch, config)
     return Network(*lower.lower(arch, bits), *lower.tensor_table(streams, arch.tensors, config))

@@ -52,7 +52,7 @@ def figures(workload: Workload, designs: dict[str, np.ndarray]) -> dict[str, np.
     for latency in (d["latency_cycles"].min(), d["latency_cycles"].max()):
         check_latency(latency)
     count = len(d["rows_lanes"])
-    found = {name: np.zeros(count) for name in sweep.RUN.names}
+    found = {name: np.zeros(count) for name in sweep.RUN.names or ()}
     found["model_bytes"], reasons = np.zeros(count), np.full(count, "", object)
     steps, maps = lower.lower(workload.arch, workload.bits, workload.bipolar)
     keys = np.stack([d[name] for name in ("columns_channels", "bus_bits", "coded")])
@@ -63,7 +63,7 @@ def figures(workload: Workload, designs: dict[str, np.ndarray]) -> dict[str, np.
         streams = workload.streams(config, bool(coded))
         network = Network(steps, maps, *lower.tensor_table(streams, workload.arch.tensors, config))
         run, why = sweep.run(network, _table(d, mine))
-        for name in run.dtype.names:
+        for name in run.dtype.names or ():
             found[name][mine] = run[name]
         found["model_bytes"][mine] = _stored(workload, streams, config)
         for i in np.flatnonzero(why.reason != FITS):

@@ -23,7 +23,7 @@ ORDER = tuple(sorted(range(256), key=lambda byte: (byte.bit_count(), byte)))
 def code_lengths(weights: list[int], limit: int) -> list[int]:
     """Lengths, ascending, of an optimal prefix code whose codes have at most `limit` bits."""
     leaves = [(weight, (symbol,)) for symbol, weight in enumerate(weights)]
-    packages = []
+    packages: list[tuple[int, tuple[int, ...]]] = []
     for _ in range(limit):
         packages = [(a[0] + b[0], a[1] + b[1])
                     for a, b in zip(packages[::2], packages[1::2], strict=False)]  # fmt: skip

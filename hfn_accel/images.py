@@ -1,5 +1,6 @@
 """Labelled images from .npz files, and their layout in memory."""
 
+import sys
 import tokenize
 import zipfile
 import zlib
@@ -61,13 +62,19 @@ def load(name: str | Path) -> Images:
             f"{path}: images must be uint8 (N, height, width, 1 to {PIXEL_BYTES} channels), "
             f"not {images.dtype} {images.shape}"
         )
-    if names.ndim != 1 or names.dtype.kind != "U":
-        raise HfnError(f"{path}: class_names must be a list of strings")
+    if names.ndim != 1 or names.dtype.kind != "U" or not _printable(names):
+        raise HfnError(f"{path}: class_names must be a list of printable strings")
     if labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
         raise HfnError(f"{path}: labels must be {len(images)} integers, one an image")
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(names):
         raise HfnError(f"{path}: labels must be from 0 to {len(names) - 1}")
     return Images(images, labels.astype(np.int64), tuple(map(str, names)))
+
+
+def _printable(names: np.ndarray) -> bool:
+    """Whether all are. NumPy takes any 32 bits for a character, and fails on some."""
+    characters = np.frombuffer(names.tobytes(), np.dtype("u4").newbyteorder(names.dtype.byteorder))
+    return characters.max(initial=0) <= sys.maxunicode and all(str(n).isprintable() for n in names)
 
 
 def pack(images: np.ndarray) -> np.ndarray:
@@ -108,6 +115,6 @@ def pack_runs(images: np.ndarray, batch: int) -> np.ndarray:
 def unpack_logits(output: np.ndarray, batch: int, classes: int, count: int) -> np.ndarray:
     """int64 (count, classes) from the output memory of each run, uint8 (runs, bytes)."""
     stride = logits_stride(classes)
-    logits = [output[:, i * stride :][:, : classes * LOGIT_BYTES] for i in range(batch)]
-    logits = np.ascontiguousarray(np.stack(logits, 1)).view("<i4")
+    parts = [output[:, i * stride :][:, : classes * LOGIT_BYTES] for i in range(batch)]
+    logits = np.ascontiguousarray(np.stack(parts, 1)).view("<i4")
     return logits.reshape(-1, classes)[:count].astype(np.int64)

@@ -2,7 +2,7 @@
 
 from .config import Config
 from .functional import count_bytes, macs
-from .program import DESCRIPTOR_BYTES, FIELDS, PARAMETER_BYTES, Opcode, Program
+from .program import CRC_BYTES, DESCRIPTOR_BYTES, FIELDS, PARAMETER_BYTES, Opcode, Program
 from .shape import LayerShape
 
 _SIGNS = ("", ", signs with exceptions", ", explicit signs")
@@ -104,5 +104,7 @@ def field_tables() -> str:
         for f in fields:
             text.append(f"| {bit + f.bits - 1}:{bit} | `{f.name}` | {f.doc} |")
             bit += f.bits
+        end = 8 * DESCRIPTOR_BYTES
+        text.append(f"| {end - 1}:{end - 8 * CRC_BYTES} | `crc32` | CRC-32 of the bytes before |")
         text.append("")
     return "\n".join(text)

@@ -109,7 +109,7 @@ class Layers:
     @cached_property
     def tensors(self) -> tuple[Conv, ...]:
         """The first execution of each weight tensor; index = tensor number."""
-        first = {}
+        first: dict[int, Conv] = {}
         for layer in self.layers:
             first.setdefault(layer.tensor, layer)
         return tuple(first[t] for t in sorted(first))
@@ -190,7 +190,7 @@ class Architecture(Layers):
         return replace(self, stages=tuple(replace(s, folded=False) for s in self.stages))
 
     @cached_property
-    def layers(self) -> tuple[Conv, ...]:
+    def layers(self) -> tuple[Conv, ...]:  # type: ignore[override]
         """The executed convolutions in order; the stem is first, the classifier last."""
         return tuple(_layers(self))
 

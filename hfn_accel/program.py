@@ -1,9 +1,11 @@
-"""The program: 96-byte descriptors in memory, their fields in one table.
+"""The program: 112-byte descriptors in memory, their fields in one table.
 
 The RTL's decoder, the compiler, the functional simulator, the listing and docs/program.md all
 derive from `FIELDS`. A program image is: descriptors (BEGIN, IMAGE, CONV..., END), then masks, then
 parameters; addresses in descriptors are byte offsets from the image's start, so that an image can
-lie anywhere in memory at a multiple of 4096 bytes. Little-endian.
+lie anywhere in memory at a multiple of 4096 bytes. Little-endian. Everything that the core fetches
+carries a CRC-32 (that of zlib): a descriptor in its last 4 bytes, which `encode` adds; streams of
+masks and parameters in the CONV that fetches them, which `seal` fills in.
 """
 
 import struct
@@ -15,8 +17,9 @@ from .config import Config, log2
 from .errors import HfnError
 
 MAGIC = 0x4846
-VERSION = 2
-DESCRIPTOR_BYTES = 96
+VERSION = 3
+DESCRIPTOR_BYTES = 112
+CRC_BYTES = 4
 PARAMETER_BYTES = 8
 ALIGNMENT = 4096
 BANKS = 3
@@ -53,8 +56,8 @@ class Field:
 
 _COMMON = (
     Field("opcode", 8, "1 BEGIN, 2 IMAGE, 3 CONV, 4 END, 5 LOAD, 6 STORE, 7 POOL"),
-    Field("version", 8, "program format version, 2"),
-    Field("magic", 16, "0x4846"),
+    Field("version", 8, f"program format version, {VERSION}"),
+    Field("magic", 16, f"{MAGIC:#x}"),
 )
 _TOKENS = (
     Field("wait_executed", 16, "CONVs and POOLs that must be complete before anything is fetched"),
@@ -85,7 +88,7 @@ FIELDS: dict[Opcode, tuple[Field, ...]] = {
         Field("result_words", 32, "logits, in whole column tiles"),
         Field("accumulator_bits", 32, "accumulator width that the program needs"),
         Field("image_bytes", 32, "length of the whole program image"),
-        Field("crc32", 32, "CRC-32 of everything after this descriptor"),
+        Field("image_crc32", 32, "CRC-32 of everything after this descriptor"),
         Field("input_bytes", 32, "bytes from the input address on that a run reads"),
         Field("output_bytes", 32, "bytes from the output address on that a run writes"),
         Field("workspace_bytes", 32, "bytes from the workspace address on that a run uses"),
@@ -151,7 +154,7 @@ FIELDS: dict[Opcode, tuple[Field, ...]] = {
         Field("open", 1, "pool: sums start from zero; 0: from what the CONV before left"),
         Field("close", 1, "pool: sums leave; 0: they stay for the next CONV"),
         Field("sign_state", 64, "LFSR state at the first weight of these output channels"),
-        Field("pattern_state", 64, "LFSR state of the frozen pattern at the same weight"),
+        Field("pattern_state", 64, "LFSR state of the frozen pattern, each 2^18th bit, there"),
         Field("fan_in", 20, "weights of an output channel: kernel_height * kernel_width * Cin"),
         Field("mask_base", 20, "mask buffer beat at which the first plane begins"),
         Field("plane_beats", 20, "beats of a plane in the mask buffer"),
@@ -164,6 +167,8 @@ FIELDS: dict[Opcode, tuple[Field, ...]] = {
         Field("parameter_base", 14, "parameter buffer channel of the first record"),
         Field("parameter_address", 32, "byte offset of the parameters in the program image; "
               "of a raw layer: of its logits from the output address"),
+        Field("mask_crc32", 32, "CRC-32 of the mask stream's beats, if they are fetched"),
+        Field("parameter_crc32", 32, "CRC-32 of the parameters' beats, if they are fetched"),
     ),
     Opcode.POOL: _COMMON + _TOKENS + (
         Field("src_bank", 2, "bank of the input"),
@@ -196,12 +201,13 @@ def offsets(opcode: Opcode) -> dict[str, tuple[int, int]]:
     for f in FIELDS[opcode]:
         table[f.name] = (bit, f.bits)
         bit += f.bits
-    assert bit <= 8 * DESCRIPTOR_BYTES
+    assert bit <= 8 * (DESCRIPTOR_BYTES - CRC_BYTES)
     return table
 
 
 def encode(opcode: Opcode, **values: int) -> bytes:
-    """One descriptor; unnamed fields are 0. Raises HfnError for a value that does not fit."""
+    """One descriptor with its CRC; unnamed fields are 0. Raises HfnError for a value that does not
+    fit."""
     values = {"opcode": int(opcode), "version": VERSION, "magic": MAGIC, **values}
     table, word = offsets(opcode), 0
     for name, value in values.items():
@@ -209,7 +215,13 @@ def encode(opcode: Opcode, **values: int) -> bytes:
         if not 0 <= value < 1 << bits:
             raise HfnError(f"descriptor field {name} must be 0 to {(1 << bits) - 1}, not {value}")
         word |= int(value) << bit
-    return word.to_bytes(DESCRIPTOR_BYTES, "little")
+    return with_crc(word.to_bytes(DESCRIPTOR_BYTES, "little"))
+
+
+def with_crc(descriptor: bytes) -> bytes:
+    """The descriptor with the CRC that fits its other bytes."""
+    body = descriptor[:-CRC_BYTES]
+    return body + zlib.crc32(body).to_bytes(CRC_BYTES, "little")
 
 
 def decode(data: bytes) -> tuple[Opcode, dict[str, int]]:
@@ -219,6 +231,8 @@ def decode(data: bytes) -> tuple[Opcode, dict[str, int]]:
         raise HfnError("not an hfn-accel descriptor (wrong magic number)")
     if (word >> 8) & 0xFF != VERSION:
         raise HfnError(f"descriptor version must be {VERSION}, not {(word >> 8) & 0xFF}")
+    if data != with_crc(data):
+        raise HfnError("descriptor is damaged (CRC-32 differs)")
     if word & 0xFF not in list(Opcode):
         raise HfnError(f"unknown descriptor opcode {word & 0xFF}")
     opcode = Opcode(word & 0xFF)
@@ -230,6 +244,34 @@ def pack_parameters(multiplier, residual, bias) -> bytes:
     return b"".join(
         struct.pack("<hhi", *map(int, r)) for r in zip(multiplier, residual, bias, strict=True)
     )
+
+
+def seal(image: bytes) -> bytes:
+    """The program image with the CRCs that fit it: of what its CONVs fetch, and of the whole.
+
+    Its descriptors must be intact, but for these fields: HfnError says what is not."""
+    _, header = decode(image[:DESCRIPTOR_BYTES])
+    bus, sealed = 1 << header["log2_bus_bytes"], bytearray(image)
+
+    def crc(address, size):
+        return zlib.crc32(image[address : address + -(-size // bus) * bus])
+
+    for at in range(DESCRIPTOR_BYTES, header["descriptors"] * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES):
+        opcode, f = decode(image[at : at + DESCRIPTOR_BYTES])
+        if opcode == Opcode.CONV:
+            masks = f["mask_address"], f["fetch_mask"] * f["mask_beats"] * bus
+            records = (f["parameter_address"],
+                       f["fetch_parameters"] * f["out_channels"] * PARAMETER_BYTES)  # fmt: skip
+            sealed[at : at + DESCRIPTOR_BYTES] = _changed(
+                opcode, f, mask_crc32=crc(*masks), parameter_crc32=crc(*records)
+            )
+    whole = zlib.crc32(sealed[DESCRIPTOR_BYTES:])
+    return _changed(Opcode.BEGIN, header, image_crc32=whole) + bytes(sealed[DESCRIPTOR_BYTES:])
+
+
+def _changed(opcode: Opcode, fields: dict[str, int], **values: int) -> bytes:
+    """A descriptor from the fields that `decode` gave, some of them changed."""
+    return encode(opcode, **{n: v for n, v in (fields | values).items() if n != "opcode"})
 
 
 @dataclass(frozen=True)
@@ -282,11 +324,16 @@ class Program:
             raise HfnError(
                 f"program image is {len(data)} bytes, its header says {header['image_bytes']}"
             )
-        if zlib.crc32(data[DESCRIPTOR_BYTES:]) != header["crc32"]:
+        if zlib.crc32(data[DESCRIPTOR_BYTES:]) != header["image_crc32"]:
             raise HfnError("program image is damaged (CRC-32 differs)")
-        program = cls(data)
-        program.descriptors  # noqa: B018  (decodes every one: raises for what is illegal)
-        return program
+        if header["descriptors"] * DESCRIPTOR_BYTES > len(data):
+            raise HfnError(
+                f"program image is {len(data)} bytes, too short for {header['descriptors']} "
+                "descriptors"
+            )
+        if seal(data) != data:
+            raise HfnError("program image is damaged (CRC-32 of a fetched stream differs)")
+        return cls(data)
 
     def check(self, config: Config):
         """Raise HfnError if the program was compiled for another configuration."""

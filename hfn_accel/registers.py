@@ -1,7 +1,8 @@
 """The register map, in one table.
 
-The RTL's decoder (`rtl/registers.py`), the drivers, the emitted JSON and docs/registers.md
-(`python -m hfn_accel.registers > docs/registers.md`) all derive from `REGISTERS`.
+The RTL's decoder (`rtl/registers.py`), the drivers, the emitted JSON, docs/registers.md
+(`python -m hfn_accel.registers > docs/registers.md`) and every other form of the map
+(`hfn_accel.export`, `--format c|python|systemrdl|verilog`) all derive from `REGISTERS`.
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,15 @@ from . import program
 from .config import Config, log2
 
 ID = 0x48464E31  # "HFN1"
-MAP_VERSION = 2
+MAP_VERSION = 3
 COUNTER_BITS = 48
+COUNTER_BASE = 0x100
 
 
 class _Documented(IntEnum):
     """An integer with a meaning, `doc`."""
+
+    doc: str
 
     def __new__(cls, value, doc):
         member = int.__new__(cls, value)
@@ -41,6 +45,12 @@ class ErrorCode(_Documented):
     WRITE_DECERR = 11, "the bus answered a write with DECERR: nothing at that address"
     BAD_ADDRESS = 12, "PROGRAM_ADDR is no multiple of 4096, or another address none of 64"
     DEADLOCK = 13, "a descriptor waits for a CONV, POOL or STORE that never comes"
+    TIMEOUT = 14, "nothing happened for WATCHDOG clocks: neither on the bus nor in the core"
+    DESCRIPTOR_CRC = 15, "a descriptor is damaged: its CRC-32 differs"
+    MASK_CRC = 16, "a mask stream is damaged: its CRC-32 differs"
+    PARAMETER_CRC = 17, "parameters are damaged: their CRC-32 differs"
+    WRITE_REGION = 18, "a transfer would write outside OUTPUT or WORKSPACE: it wrote nothing"
+    MASK_LENGTH = 19, "a mask stream ends before the layer's last unit, or has beats left"
 
 
 class Cause(_Documented):
@@ -98,23 +108,27 @@ COUNTERS = {
 
 @dataclass(frozen=True)
 class Field:
-    """Bits of a register, from `bit` on."""
+    """Bits of a register, from `bit` on. `access`: the register's own, where that is mixed; W1P:
+    write 1 for a pulse, reads 0."""
 
     name: str
     bit: int
     bits: int
     doc: str
+    access: str = ""
 
 
 @dataclass(frozen=True)
 class Register:
-    """One 32-bit register. `access`: RO, RW, W1C (write 1 to clear) or mixed (see its fields)."""
+    """One 32-bit register. `access`: RO, RW, W1C (write 1 to clear) or mixed (see its fields).
+    `reset`: value after a reset of the core, of RW."""
 
     name: str
     offset: int
     access: str
     doc: str
     fields: tuple[Field, ...] = ()
+    reset: int = 0
 
 
 def _counters(base: int) -> list[Register]:
@@ -138,10 +152,10 @@ REGISTERS: tuple[Register, ...] = (
     )),
     Register("CONTROL", 0x010, "mixed", "start, reset, interrupt", (
         Field("start", 0, 1, "write 1: run the program at PROGRAM_ADDR, with counters from 0; "
-              "ignored while busy, and after an error until reset"),
+              "ignored while busy, and after an error until reset", "W1P"),
         Field("reset", 1, 1, "write 1: stop, and clear STATUS and IRQ_STATUS; bus transfers in "
-              "flight end first (busy stays 1 until then)"),
-        Field("irq_enable", 2, 1, "let IRQ_STATUS raise `irq`; keeps what was written last"),
+              "flight end first (busy stays 1 until then)", "W1P"),
+        Field("irq_enable", 2, 1, "let IRQ_STATUS raise `irq`; keeps what was written last", "RW"),
     )),
     Register("STATUS", 0x014, "RO", "state of the run", (
         Field("busy", 0, 1, "a run goes on"),
@@ -159,7 +173,11 @@ REGISTERS: tuple[Register, ...] = (
     Register("INPUT_ADDR", 0x024, "RW", "byte address of the images, a multiple of 64"),
     Register("OUTPUT_ADDR", 0x028, "RW", "byte address of the logits, a multiple of 64"),
     Register("WORKSPACE_ADDR", 0x02C, "RW", "byte address of the workspace, a multiple of 64"),
-    *_counters(0x100),
+    Register("OUTPUT_SIZE", 0x030, "RW", "bytes from OUTPUT_ADDR on that may be written"),
+    Register("WORKSPACE_SIZE", 0x034, "RW", "bytes from WORKSPACE_ADDR on that may be written"),
+    Register("WATCHDOG", 0x038, "RW", "clocks without progress after which a run stops with "
+             "TIMEOUT; 0: never", reset=0x0010_0000),
+    *_counters(COUNTER_BASE),
 )  # fmt: skip
 
 OFFSETS: dict[str, int] = {r.name: r.offset for r in REGISTERS}
@@ -197,12 +215,14 @@ def to_dict() -> dict:
     return {
         "registers": [
             {"name": r.name, "offset": r.offset, "access": r.access, "doc": r.doc,
-             "fields": [vars(f) for f in r.fields]}
+             "reset": r.reset, "fields": [vars(f) for f in r.fields]}
             for r in REGISTERS
         ],
         "error_codes": {code.name: {"value": int(code), "doc": code.doc} for code in ErrorCode},
     }  # fmt: skip
 
+
+_WATCHDOG = next(f"{r.reset:#x}" for r in REGISTERS if r.name == "WATCHDOG")
 
 _INTRODUCTION = f"""\
 # Registers
@@ -213,11 +233,27 @@ Made from the table in `hfn_accel/registers.py` by
 AXI4-Lite, 12-bit byte addresses, 32-bit words, byte strobes honoured. An address that is not in
 this table answers SLVERR; writes to read-only registers have no effect.
 
-A run: write the four addresses, then CONTROL.start; wait for the interrupt or for STATUS.done or
-STATUS.error. After an error write CONTROL.reset, wait for STATUS.busy = 0, and start again.
+A run: write the four addresses and the two sizes, then CONTROL.start; wait for the interrupt or for
+STATUS.done or STATUS.error. After an error write CONTROL.reset, wait for STATUS.busy = 0, and start
+again. The sizes are what the program's BEGIN asks for, or what there is: a transfer that would
+write anything else stops the run before it writes. After a reset of the core nothing may be
+written. RW registers are 0 then, but for WATCHDOG, {_WATCHDOG}.
+
+WATCHDOG ends a run in which nothing happens: no handshake on the memory bus, no plane in the array,
+no unit of a mask, pixel of an image or window of a pooling. The error and its interrupt come at
+once; STATUS.busy falls when the transfers in flight have ended. A bus that never answers lets it
+stay 1, since AXI forbids to give up a transfer: then only a reset of both core and bus helps. A
+program that works on and on, as a foreign one may, is not stopped: the driver sets a limit of its
+own and writes CONTROL.reset.
+
+Of several faults in a descriptor the first of these stops the run: BAD_MAGIC, BAD_VERSION (foreign
+memory), DESCRIPTOR_CRC, BAD_OPCODE, BAD_SHAPE, TOO_LARGE, BAD_FIELD. An error of the bus comes
+before what its data are found to be, MASK_CRC before MASK_LENGTH. A core that is configured with
+`integrity` 0 checks no CRC.
 
 Counters are 64-bit pairs of which {COUNTER_BITS} bits are implemented; a start clears them, and
-between runs they stand still. Read them then: a pair is no snapshot while a run counts.
+between runs they stand still. Read them then: a pair is no snapshot while a run counts, and what
+is read is some clocks old. A read of a counter takes up to 40 clocks.
 """
 
 
@@ -239,4 +275,7 @@ def _span(f: Field) -> str:
 
 
 if __name__ == "__main__":
-    print(markdown(), end="")
+    from . import cli
+    from .export.command import main
+
+    cli.run(main)

@@ -11,6 +11,11 @@ ROOMS = ("rtl", "sim", "golden")
 _HOME = Path(__file__).resolve().parent.parent
 
 
+def folder(room: str) -> Path:
+    """Where a package beside this one lies, for the files in it."""
+    return _HOME / room
+
+
 def load(module: str, extra: str, rooms: tuple[str, ...] = ROOMS) -> ModuleType:
     """A module such as `sim.backend`, at the moment that a command needs it.
 

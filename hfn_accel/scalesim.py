@@ -219,5 +219,5 @@ def _compulsory_words(layer: Layer) -> int:
     return layer.ifmap_words + layer.filter_words + layer.ofmap_words
 
 
-def _sum(values: list[int | None]) -> int | None:
+def _sum(values: list) -> int | None:
     return None if None in values else sum(values)

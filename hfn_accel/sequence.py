@@ -30,6 +30,8 @@ PATTERN_BITS = 4  # bits of a weight's number in the pattern
 PATTERN_LOG2 = 18  # address distance of a number's bits
 MAX_PATTERN_FAN_IN = 1 << PATTERN_LOG2
 
+PERIOD = (1 << BITS) - 1
+
 _SEGMENT_LOG2 = 10  # bits generated one after the other; longer rows are split and vectorised
 _MASK = (1 << BITS) - 1
 
@@ -117,6 +119,17 @@ def jump(state: int, steps: int) -> int:
     return int(result[0])
 
 
+def decimate(state: int, log2: int) -> int:
+    """The state of every 2^log2-th bit of the sequence, the first being that of `state`.
+
+    These bits obey the sequence's own recurrence, since squaring is linear over GF(2): whatever
+    holds for the sequence, jumps included, holds for them. `decimate(_, 64 - log2)` is the inverse,
+    since 2^64 steps are one.
+    """
+    bits = (jump(state, i << log2) >> (BITS - 1) for i in range(BITS))
+    return sum(bit << (BITS - 1 - i) for i, bit in enumerate(bits))
+
+
 def address(tensor: int, out_channel: int, k: int) -> int:
     """Sequence address of one weight."""
     return (tensor << TENSOR_LOG2) + (out_channel << CHANNEL_LOG2) + k
@@ -128,8 +141,8 @@ def tensor_state(state: int, tensor: int, out_channel: int = 0) -> int:
 
 
 def pattern_state(state: int, tensor: int, out_channel: int = 0) -> int:
-    """The state at which a channel's frozen pattern begins (what a descriptor carries)."""
-    return jump(state, PATTERN + address(tensor, out_channel, 0))
+    """Of every 2^18th bit from a channel's frozen pattern on (what a descriptor carries)."""
+    return decimate(jump(state, PATTERN + address(tensor, out_channel, 0)), PATTERN_LOG2)
 
 
 def _spread(states: np.ndarray, stride_log2: int, count: int) -> np.ndarray:
@@ -200,7 +213,7 @@ def pattern(state: int, tensor: int, out_channels: int, fan_in: int) -> np.ndarr
     """
     _check(state, tensor, out_channels, fan_in, MAX_PATTERN_FAN_IN)
     numbers = np.zeros((out_channels, fan_in), np.uint8)
-    start = pattern_state(state, tensor)
+    start = jump(state, PATTERN + address(tensor, 0, 0))
     for j in range(PATTERN_BITS):
         numbers |= _rows(jump(start, j << PATTERN_LOG2), out_channels, fan_in) << j
     return numbers

@@ -8,7 +8,7 @@ import numpy as np
 from . import codec
 from .config import Config
 from .modes import PLAIN, Mode
-from .network import Architecture
+from .network import Architecture, Graph
 from .ticket import Ticket
 
 
@@ -30,7 +30,7 @@ class Streams(Protocol):
 class RawStreams:
     """Of a network without a ticket: plain and uncoded."""
 
-    def __init__(self, arch: Architecture, config: Config):
+    def __init__(self, arch: Architecture | Graph, config: Config):
         self._tile_beats = [codec.tile_beats(conv.fan_in, config) for conv in arch.tensors]
         self._tiles = [-(-conv.cout // config.columns) for conv in arch.tensors]
         self._beat_bits = config.axi_data_width

@@ -242,7 +242,7 @@ def _layer(form: tuple[str, ...], cells: list[str]) -> Layer:
         if len(texts) != len(form):
             missing = f": no {form[len(texts)]}" if len(texts) < len(form) else ""
             raise HfnError(f"{len(texts)} numbers where the header has {len(form)}{missing}")
-        sizes = [int(t) if re.fullmatch("[0-9]{1,18}", t) else t for t in texts]
+        sizes: list = [int(t) if re.fullmatch("[0-9]{1,18}", t) else t for t in texts]
         _check_sizes(form, sizes)
         if form == _GEMM:
             return Layer.gemm(name, *sizes)

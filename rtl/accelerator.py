@@ -82,6 +82,7 @@ class Accelerator(wiring.Component):
             decoder.i_last.eq(control.last),
             control.mask_ready.eq(decoder.i_ready),
             control.mask_busy.eq(decoder.busy),
+            control.mask_wrong.eq(decoder.wrong),
             *(getattr(masks, n).eq(getattr(decoder, n)) for n in (
                 "w_en", "w_wide", "w_addr", "w_data")),
             parameters.w_en.eq(control.parameter_valid),
@@ -98,9 +99,9 @@ class Accelerator(wiring.Component):
                 "conv", "period", "setup", "stream")),
             *(getattr(control, n).eq(getattr(datapath, n)) for n in (
                 "active", "finished", "drained")),
+            control.progress.eq(loader.w_en | decoder.w_en | pool.write_en),
             registers.plane.eq(datapath.plane),
             masks.r_addr.eq(datapath.mask_addr),
-            datapath.mask_data.eq(masks.r_data),
             parameters.r_addr.eq(datapath.parameter_addr),
             datapath.parameter_data.eq(parameters.r_data),
             pool.layer.eq(control.pool),
@@ -115,6 +116,7 @@ class Accelerator(wiring.Component):
                 "valid", "data", "strb", "bytes")),
             results.o_ready.eq(control.result_ready),
         ]  # fmt: skip
+        m.d.sync += datapath.mask_data.eq(masks.r_data)  # MASK_CYCLES behind the address
 
         # ---- activation banks; CONV and POOL name theirs in the same bits
         conv = control.conv
@@ -131,6 +133,7 @@ class Accelerator(wiring.Component):
             datapath.residual_data.eq(banks.columns_data),
             pool.source_data.eq(banks.columns_data),
             banks.store_en.eq(control.storing),
+            banks.store_advance.eq(control.store_advance),
             banks.store_bank.eq(control.store_bank),
             banks.store_addr.eq(control.store_place),
             control.store_data.eq(banks.store_data),

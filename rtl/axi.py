@@ -84,6 +84,11 @@ def register_ports() -> dict:
     }
 
 
+def transfer_bits(config) -> int:
+    """Width of a transfer's bytes: 2^24 - 1 beats at most."""
+    return 24 + log2(config.bus_bytes)
+
+
 def forward(m, outer, inner, ports: dict):
     """Connect `inner`'s ports with those of `outer` of the same names, both ways."""
     for name, member in ports.items():

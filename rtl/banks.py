@@ -6,22 +6,25 @@ from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
 from hfn_accel.program import BANKS
+from hfn_accel.timing import BANK_CYCLES
 
+from .delay import delayed
 from .memory import SplitMemory
 
 
 class Banks(wiring.Component):
     """Three memories with a read and a write port each (docs/architecture.md, "Memory layouts").
 
-    Readers, data LATENCY = 1 clock behind the address: `source_*` (units of R lanes), `columns_*`
+    Readers, data LATENCY clocks behind the address: `source_*` (units of R lanes), `columns_*`
     (units of C lanes: the residual, or the source of a POOL), `store_*` (bus beats, while
-    `store_en`). Writers: `write_*`, `image_*` (units of C lanes), `load_*` (bus beats). Nobody is
+    `store_en`; its clocks are those with `store_advance`). Writers: `write_*`, `image_*` (units of
+    C lanes), `load_*` (bus beats); what is written may be asked for two clocks later. Nobody is
     held up: two readers or two writers at one bank are the compiler's fault. A bank that is not
     `store_bank` is read at `source_addr` if it is `source_bank` and nothing pools, else at
-    `columns_addr`.
+    `columns_addr`. The numbers of banks, and `store_en`, stay while their data are on the way.
     """
 
-    LATENCY = 1
+    LATENCY = BANK_CYCLES
 
     def __init__(self, config: Config):
         self.config = config
@@ -34,7 +37,7 @@ class Banks(wiring.Component):
             "source_bank": In(2), "source_addr": In(rows), "source_data": Out(config.rows),
             "columns_bank": In(2), "columns_addr": In(columns),
             "columns_data": Out(config.columns),
-            "store_en": In(1), "store_bank": In(2), "store_addr": In(beat),
+            "store_en": In(1), "store_advance": In(1), "store_bank": In(2), "store_addr": In(beat),
             "store_data": Out(config.axi_data_width),
             "write_en": In(1), "write_bank": In(2), "write_addr": In(columns),
             "write_data": In(config.columns),
@@ -48,41 +51,54 @@ class Banks(wiring.Component):
         m = Module()
         config = self.config
         c, d = config.columns, config.axi_data_width
-        readers = [
+        load_addr, load_data = Signal.like(self.load_addr), Signal.like(self.load_data)
+        m.d.sync += [load_addr.eq(self.load_addr), load_data.eq(self.load_data)]
+        parts = log2(self.word // config.group)  # activation words, of G lanes, in a memory's word
+        words, groups = [], []
+        for i in range(BANKS):
+            m.submodules[f"bank{i}"] = bank = SplitMemory(
+                8 * config.activation_bytes, (c, d), self.word, latency=self.LATENCY
+            )
+            stores, loads, images = (Signal(name=f"{n}_{i}") for n in ("stores", "loads", "images"))
+            narrow, address, data = (Signal(1, name=f"narrow_{i}"), Signal.like(self.write_addr),
+                                     Signal.like(self.write_data))  # fmt: skip
+            asked = Signal(parts + len(bank.r_addr), name=f"asked_{i}")  # in units of G lanes
+            m.d.comb += [
+                stores.eq(self.store_en & (self.store_bank == i)),
+                bank.r_en.eq(self.store_advance | ~stores),
+                asked.eq(
+                    Mux(stores, self.store_addr << parts,
+                        Mux(~self.pooling & (self.source_bank == i),
+                            self.source_addr >> log2(config.group // config.rows),
+                            self.columns_addr >> log2(config.group // c)))
+                ),
+                bank.r_addr.eq(asked[parts:]),
+                images.eq(self.image_en & (self.image_bank == i)),
+                bank.w_en.eq(loads | narrow),
+                bank.w_wide.eq(loads),
+                bank.w_addr.eq(Mux(loads, load_addr << log2(d // c), address)),
+                bank.w_data.eq(Mux(loads, load_data, data)),
+            ]  # fmt: skip
+            m.d.sync += [
+                loads.eq(self.load_en & (self.load_bank == i)),
+                narrow.eq(images | (self.write_en & (self.write_bank == i))),
+                address.eq(Mux(images, self.image_addr, self.write_addr)),
+                data.eq(Mux(images, self.image_data, self.write_data)),
+            ]
+            words.append(bank.r_data)
+            groups.append(self.part(m, bank.r_data, asked[:parts], config.group))
+
+        m.d.comb += self.store_data.eq(Array(words)[self.store_bank])
+        for bank, address, data in (
             (self.source_bank, self.source_addr, self.source_data),
             (self.columns_bank, self.columns_addr, self.columns_data),
-            (self.store_bank, self.store_addr, self.store_data),
-        ]
-        splits = [log2(self.word // len(data)) for _, _, data in readers]
-        source, columns, store = (
-            address[split:] for (_, address, _), split in zip(readers, splits, strict=True)
-        )
-        words = []
-        for i in range(BANKS):
-            bank = SplitMemory(8 * config.activation_bytes, (c, d), self.word)
-            m.submodules[f"bank{i}"] = bank
-            loaded = Signal(name=f"loaded_{i}")
-            imaged = Signal(name=f"imaged_{i}")
-            m.d.comb += [
-                bank.r_addr.eq(
-                    Mux(self.store_en & (self.store_bank == i), store,
-                        Mux(~self.pooling & (self.source_bank == i), source, columns))
-                ),
-                loaded.eq(self.load_en & (self.load_bank == i)),
-                imaged.eq(self.image_en & (self.image_bank == i)),
-                bank.w_en.eq(loaded | imaged | (self.write_en & (self.write_bank == i))),
-                bank.w_wide.eq(loaded),
-                bank.w_addr.eq(
-                    Mux(loaded, self.load_addr << log2(d // c),
-                        Mux(imaged, self.image_addr, self.write_addr))
-                ),
-                bank.w_data.eq(
-                    Mux(loaded, self.load_data, Mux(imaged, self.image_data, self.write_data))
-                ),
-            ]  # fmt: skip
-            words.append(bank.r_data)
-        for (bank, address, data), split in zip(readers, splits, strict=True):
-            part, which = Signal(max(1, split), name="part"), Signal(2, name="which")
-            m.d.sync += [part.eq(address[:split]), which.eq(bank)]
-            m.d.comb += data.eq(Array(words)[which].word_select(part[:split], len(data)))
+        ):
+            which = address[: log2(config.group // len(data))]
+            m.d.comb += data.eq(self.part(m, Array(groups)[bank], which, len(data)))
         return m
+
+    def part(self, m, word, which, width: int):
+        """Part of a word that arrives, of that width; `which` is that of now asked for."""
+        if len(which) == 0:
+            return word
+        return word.word_select(delayed(m, which, self.LATENCY, "part")[-1], width)

@@ -1,11 +1,11 @@
 """The three engines, their two bus masters, and how a run starts, fails and is reset."""
 
-from amaranth.hdl import Module, Mux, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config
-from hfn_accel.registers import ReadClass
+from hfn_accel.registers import ErrorCode, ReadClass
 
 from . import axi
 from .descriptor import CONV, IMAGE, POOL
@@ -13,6 +13,7 @@ from .executor import Executor
 from .fetcher import Fetcher
 from .read_dma import ReadDma
 from .storer import Storer
+from .watchdog import Watchdog
 from .write_dma import WriteDma
 
 _TO_REGISTERS = {
@@ -23,6 +24,7 @@ _TO_REGISTERS = {
 _FROM_REGISTERS = {
     "start": In(1), "reset": In(1), "program_address": In(32), "input_address": In(32),
     "output_address": In(32), "workspace_address": In(32),
+    "output_size": In(32), "workspace_size": In(32), "watchdog": In(32),
 }  # fmt: skip
 
 
@@ -41,12 +43,14 @@ class Control(wiring.Component):
       `parameter_valid` (to beat `place` of the parameter buffer) and `load_valid` (to beat `place`
       of bank `load_bank`).
     - fetches: `fetched` and `image`, the fields of the fetcher's descriptor as a CONV and as an
-      IMAGE; `image_start`, `image_busy`, `mask_start`, `mask_busy` as in `Fetcher`.
+      IMAGE; `image_start`, `image_busy`, `mask_start`, `mask_busy`, `mask_wrong` as in `Fetcher`.
+    - `progress`: a block outside got on with its work, beside planes that are `active`. A run stops
+      with TIMEOUT behind `watchdog` clocks without that and without a handshake on the bus.
     - execution: `conv`, `pool`, `period` and the pulses of `Executor`; `index`, the number of the
       descriptor in it, and `fetch_index`, of that at the fetcher.
     - results: `result_start`, and the stream of a `ResultStore`.
-    - stores: `store_bank`, `store_place` (bus beats), and `store_data` a clock later, while
-      `storing`.
+    - stores: `store_bank`, `store_place` (bus beats), and `store_data` BANK_CYCLES clocks with
+      `store_advance` later, while `storing`.
     """
 
     RUN = _FROM_REGISTERS | _TO_REGISTERS
@@ -63,13 +67,15 @@ class Control(wiring.Component):
             "fetched": Out(CONV), "fetch_index": Out(16),
             "image": Out(IMAGE), "image_start": Out(1), "image_busy": In(1),
             "image_valid": Out(1), "image_ready": In(1),
-            "mask_start": Out(1), "mask_busy": In(1), "mask_valid": Out(1), "mask_ready": In(1),
+            "mask_start": Out(1), "mask_busy": In(1), "mask_wrong": In(1),
+            "mask_valid": Out(1), "mask_ready": In(1), "progress": In(1),
             "conv": Out(CONV), "pool": Out(POOL), "index": Out(16), "period": Out(8),
             "setup": Out(1), "stream": Out(1), "active": In(1), "finished": In(1),
             "drained": In(1), "pool_start": Out(1), "pooled": In(1),
             "result_start": Out(1), "result_valid": In(1), "result_data": In(d),
             "result_strb": In(config.bus_bytes), "result_bytes": In(5), "result_ready": Out(1),
-            "storing": Out(1), "store_bank": Out(2), "store_place": Out(24), "store_data": In(d),
+            "storing": Out(1), "store_bank": Out(2), "store_place": Out(24),
+            "store_advance": Out(1), "store_data": In(d),
         })  # fmt: skip
 
     def elaborate(self, platform):
@@ -85,17 +91,25 @@ class Control(wiring.Component):
             m.submodules[name] = ResetInserter(self.clear)(engine)
 
         # ---- the run
-        start, failed = Signal(), Signal()
+        start, failed, expired = Signal(), Signal(), Signal()
+        m.submodules.watchdog = watchdog = Watchdog()
+        handshakes = [getattr(self, f"m_axi_{c}valid") & getattr(self, f"m_axi_{c}ready")
+                      for c in ("ar", "r", "aw", "w", "b")]  # fmt: skip
         m.d.comb += [
+            watchdog.limit.eq(self.watchdog),
+            watchdog.running.eq(fetcher.busy),
+            watchdog.progress.eq(Cat(*handshakes, self.active, self.progress).any()),
+            expired.eq(watchdog.expired & fetcher.busy),
             start.eq(self.start & ~self.abort),
-            failed.eq(fetcher.failed | executor.failed | storer.failed),
+            failed.eq(fetcher.failed | executor.failed | storer.failed | expired),
             self.clear.eq(self.abort & ~reader.busy & ~writer.busy),
             self.busy.eq(fetcher.busy | self.abort),
             self.done.eq(executor.done & ~self.abort),
             self.error.eq(failed & ~self.abort),
             self.error_code.eq(
                 Mux(fetcher.failed, fetcher.error_code,
-                    Mux(executor.failed, executor.error_code, storer.error_code))
+                    Mux(executor.failed, executor.error_code,
+                        Mux(storer.failed, storer.error_code, ErrorCode.TIMEOUT)))
             ),
             self.layer.eq(
                 Mux(storer.failed & ~fetcher.failed & ~executor.failed, storer.index,
@@ -115,7 +129,7 @@ class Control(wiring.Component):
             fetcher.start.eq(start),
             *(getattr(fetcher, n).eq(getattr(self, n)) for n in (
                 "program_address", "input_address", "output_address", "workspace_address",
-                "image_busy", "mask_busy")),
+                "image_busy", "mask_busy", "mask_wrong")),
             *(getattr(self, n).eq(getattr(fetcher, n)) for n in (
                 "read_class", "place", "image_start", "mask_start")),
             fetcher.executed.eq(executor.executed),
@@ -154,7 +168,7 @@ class Control(wiring.Component):
         # ---- execution
         m.d.comb += [
             *(getattr(executor, n).eq(getattr(self, n)) for n in (
-                "output_address", "active", "finished", "drained", "pooled")),
+                "active", "finished", "drained", "pooled")),
             *(getattr(self, n).eq(getattr(executor, n)) for n in (
                 "conv", "pool", "index", "period", "setup", "stream", "pool_start",
                 "result_start")),
@@ -170,13 +184,14 @@ class Control(wiring.Component):
         # ---- stores and results
         m.d.comb += [
             storer.clear.eq(start),
-            storer.workspace_address.eq(self.workspace_address),
             storer.start.eq(executor.store_start),
             storer.transfer.eq(executor.transfer),
             storer.i_index.eq(executor.index),
             self.storing.eq(storer.busy),
             self.store_bank.eq(storer.bank),
             self.store_place.eq(storer.place),
+            self.store_advance.eq(storer.advance),
+            storer.i_data.eq(self.store_data),
             writer.start.eq((storer.write_start | executor.write_start) & ~self.abort),
             self.result_ready.eq(writer.i_ready & ~storer.busy),
             storer.o_ready.eq(writer.i_ready),
@@ -186,13 +201,15 @@ class Control(wiring.Component):
             m.d.comb += [engine.write_busy.eq(writer.busy), engine.write_error.eq(writer.error)]
         with m.If(storer.busy):
             m.d.comb += [
-                writer.address.eq(storer.write_address), writer.beats.eq(storer.write_beats),
-                writer.i_valid.eq(storer.o_valid), writer.i_data.eq(self.store_data),
+                writer.address.eq(self.workspace_address), writer.size.eq(self.workspace_size),
+                writer.offset.eq(storer.write_offset), writer.bytes.eq(storer.write_bytes),
+                writer.i_valid.eq(storer.o_valid), writer.i_data.eq(storer.o_data),
                 writer.i_strb.eq(~0), self.write_bytes.eq(config.bus_bytes),
             ]  # fmt: skip
         with m.Else():
             m.d.comb += [
-                writer.address.eq(executor.write_address), writer.beats.eq(executor.write_beats),
+                writer.address.eq(self.output_address), writer.size.eq(self.output_size),
+                writer.offset.eq(executor.write_offset), writer.bytes.eq(executor.write_bytes),
                 writer.i_valid.eq(self.result_valid), writer.i_data.eq(self.result_data),
                 writer.i_strb.eq(self.result_strb), self.write_bytes.eq(self.result_bytes),
             ]  # fmt: skip

@@ -1,17 +1,19 @@
 """What a CONV passes through, from a plane of the source bank to planes of the output."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
+from hfn_accel.timing import BANK_CYCLES
 
 from .accumulate import PlaneAccumulator
 from .array import Array
+from .delay import delayed
 from .descriptor import CONV
 from .postprocess import PostProcessor
 from .psum import PartialSums
-from .streamer import Streamer, plane_tag
+from .streamer import Streamer
 from .tile_filler import LAYER, TileFiller, mask_address_bits
 
 
@@ -21,8 +23,9 @@ class Datapath(wiring.Component):
     `setup` resets the blocks, `stream` starts them one clock later, with `period`. `active` is high
     in every clock of a tile, `finished` in the last of the last tile, `drained` in that of the last
     write; `plane` in every clock in which a bit-plane enters the array. Masks (rows of C bits),
-    parameters (U records), source (R lanes) and residual (C lanes) are read, data one clock behind
-    the address; `write_*` goes to the output's bank (C lanes), `result_*` to the result buffer.
+    parameters (U records), source (R lanes) and residual (C lanes) are read: parameters come one
+    clock behind the address, masks MASK_CYCLES, the others BANK_CYCLES; `write_*` goes to the
+    output's bank (C lanes), `result_*` to the result buffer.
     """
 
     def __init__(self, config: Config):
@@ -56,13 +59,10 @@ class Datapath(wiring.Component):
         m.submodules.psum = psum = PartialSums(config, value_width)
         m.submodules.post = post = PostProcessor(config)
 
-        # clock 1: the bank answers; clocks 2...: array; then planes, partial sums
-        tags = [streamer.tag]
-        for i in range(1 + array.LATENCY + planes.LATENCY):
-            tags.append(Signal(plane_tag(config), name=f"tag_{i + 1}"))
-            m.d.sync += tags[-1].eq(tags[-2])
-        at_array, at_planes, at_psum = tags[1], tags[1 + array.LATENCY], tags[-1]
-        counts = at_array.valid & ~at_array.pad
+        # the bank answers; then array, planes, partial sums
+        tags = delayed(m, streamer.tag, BANK_CYCLES + array.LATENCY + planes.LATENCY, "tag")
+        at_array, at_psum = tags[BANK_CYCLES], tags[-1]
+        at_planes = tags[BANK_CYCLES + array.LATENCY]
         m.d.comb += [
             streamer.layer.eq(conv),
             streamer.period.eq(self.period),
@@ -77,8 +77,9 @@ class Datapath(wiring.Component):
                 "clear", "row_en", "row_index", "row_mask", "row_sign")),
             self.source_addr.eq(streamer.address),
             array.swap.eq(at_array.swap & at_array.valid),
-            array.x.eq(Mux(counts, self.source_data, 0)),
-            array.negative.eq(Mux(counts & conv.bipolar, ~self.source_data, 0)),
+            array.x.eq(self.source_data),
+            array.blank.eq(at_array.pad),
+            array.bipolar.eq(conv.bipolar),
             planes.i_sums.eq(array.sums),
             planes.i_valid.eq(at_planes.valid),
             planes.i_first.eq(at_planes.first),
@@ -93,7 +94,7 @@ class Datapath(wiring.Component):
             post.layer.eq(conv),
             post.start.eq(self.setup),
             *(getattr(post, f"i_{n}").eq(getattr(psum, f"o_{n}")) for n in (
-                "early", "early_end", "valid", "end", "final", "values")),
+                "valid", "end", "final", "values")),
             self.parameter_addr.eq(post.parameter_address),
             post.parameter_data.as_value().eq(self.parameter_data),
             self.residual_addr.eq(post.residual_address),

@@ -37,14 +37,17 @@ TRANSFER = layout(Opcode.STORE)
 """LOAD and STORE."""
 
 
-def faults(opcode: Opcode, f, config: Config) -> list:
+def faults(opcode: Opcode, f, config: Config, register=lambda value: value) -> list:
     """Conditions of which none may hold in a legal descriptor; BEGIN and END have none.
 
-    `f[name]` are a descriptor's fields: numbers, or the values of a structure in hardware. What is
-    refused would make a block hang, collide with another or leave its buffer.
+    `f[name]` are a descriptor's fields: numbers, or the values of a structure in hardware, where
+    `register` gives a value of fields that stand still one clock later. What is refused would make
+    a block hang, collide with another or leave its buffer.
     """
-    table = {Opcode.IMAGE: _image, Opcode.CONV: _conv, Opcode.POOL: _pool,
+    table = {Opcode.IMAGE: _image, Opcode.POOL: _pool,
              Opcode.LOAD: _transfer, Opcode.STORE: _transfer}  # fmt: skip
+    if opcode == Opcode.CONV:
+        return _conv(f, config, register)
     return table[opcode](f, config) if opcode in table else []
 
 
@@ -89,10 +92,12 @@ def _pool(f, config):
     ]  # fmt: skip
 
 
-def _conv(f, config):
+def _conv(f, config, register):
     raw, mapped = f["raw"] == 1, f["raw"] == 0  # accumulators to memory; planes to a bank
     residual, frozen = f["residual"] == 1, (f["pruned"] != 0) | (f["locked"] != 0)
-    planes = f["coats"] + (f["signs"] != Signs.SEQUENCE)
+    beats = f["plane_beats"]
+    coats = register(sum((f["coats"] >> i & 1 == 1) * (beats << i) for i in range(3)))
+    signs = register(f["mask_base"] + (f["signs"] != Signs.SEQUENCE) * beats)
     whole = max(config.columns, config.bus_bytes // PARAMETER_BYTES)  # channels of a place
     return [
         *_zero(f, "kernel_height", "kernel_width", "in_height", "in_width", "out_width",
@@ -110,7 +115,7 @@ def _conv(f, config):
         f["first_part"] >= config.group // config.columns, f["pool"] != f["raw"],
         # mask
         f["coats"] == 0, f["signs"] > Signs.EXPLICIT, f["plane_beats"] == 0,
-        f["mask_base"] + planes * f["plane_beats"] > config.mask_words,
+        signs + coats > config.mask_words,
         (f["fetch_mask"] == 1) & (f["mask_beats"] == 0),
         frozen & ((f["coats"] != 1) | (f["code"] != 0)), f["pruned"] + f["locked"] > 16,
         *([(f["code"] | f["sign_code"]) != 0] if config.columns < 8 else []),
@@ -122,29 +127,51 @@ def _conv(f, config):
     ]  # fmt: skip
 
 
-def judge(m, word, first, config: Config):
-    """ErrorCode of the descriptor in `word`, combinational; `first`: it is the program's first."""
-    code, begin = Signal(8), layout(Opcode.BEGIN)(word)
-    with m.If(begin.magic != MAGIC):
-        m.d.comb += code.eq(ErrorCode.BAD_MAGIC)
-    with m.Elif(begin.version != VERSION):
-        m.d.comb += code.eq(ErrorCode.BAD_VERSION)
-    with m.Elif(first != (begin.opcode == Opcode.BEGIN)):
-        m.d.comb += code.eq(ErrorCode.BAD_OPCODE)
-    with m.Else(), m.Switch(begin.opcode):
-        with m.Case(Opcode.BEGIN):
-            foreign = [begin[n] != v for n, v in shape_fields(config).items()]
-            unfit = [begin[n] > v for n, v in available(config).items()]
-            with m.If(Cat(foreign).any()):
-                m.d.comb += code.eq(ErrorCode.BAD_SHAPE)
-            with m.Elif(Cat(unfit).any()):
-                m.d.comb += code.eq(ErrorCode.TOO_LARGE)
-        for opcode in (Opcode.IMAGE, Opcode.CONV, Opcode.POOL, Opcode.LOAD, Opcode.STORE):
-            with m.Case(opcode):
-                with m.If(Cat(faults(opcode, layout(opcode)(word), config)).any()):
-                    m.d.comb += code.eq(ErrorCode.BAD_FIELD)
-        with m.Case(Opcode.END):
-            pass
-        with m.Default():
-            m.d.comb += code.eq(ErrorCode.BAD_OPCODE)
+JUDGE_CYCLES = 3
+"""From a word that stands still to the verdict on it."""
+
+
+def judge(m, word, first, damaged, config: Config):
+    """ErrorCode of the descriptor in `word`, JUDGE_CYCLES later; `first`: it is the program's
+    first; `damaged`: its CRC is wrong, known a clock before the verdict."""
+    begin = layout(Opcode.BEGIN)(word)
+
+    def register(value):
+        later = Signal(value.shape())
+        m.d.sync += later.eq(value)
+        return later
+
+    def any_of(conditions):
+        """Whether one holds, a clock later."""
+        return Cat(register(condition) for condition in conditions).any()
+
+    opcodes = list(Opcode)
+    foreign = any_of(begin[n] != v for n, v in shape_fields(config).items())
+    unfit = any_of(begin[n] > v for n, v in available(config).items())
+    wrong = Cat(
+        register(begin.opcode == code) & any_of(faults(code, layout(code)(word), config, register))
+        for code in opcodes
+    ).any()
+    unknown = register(~Cat(begin.opcode == code for code in opcodes).any())
+    begins = register(begin.opcode == Opcode.BEGIN)
+    foreign_memory, foreign_version = (
+        register(value) for value in (begin.magic != MAGIC, begin.version != VERSION)
+    )
+    code = Signal(8)
+    with m.If(foreign_memory):
+        m.d.sync += code.eq(ErrorCode.BAD_MAGIC)
+    with m.Elif(foreign_version):
+        m.d.sync += code.eq(ErrorCode.BAD_VERSION)
+    with m.Elif(damaged):
+        m.d.sync += code.eq(ErrorCode.DESCRIPTOR_CRC)
+    with m.Elif(unknown | (first != begins)):
+        m.d.sync += code.eq(ErrorCode.BAD_OPCODE)
+    with m.Elif(begins & foreign):
+        m.d.sync += code.eq(ErrorCode.BAD_SHAPE)
+    with m.Elif(begins & unfit):
+        m.d.sync += code.eq(ErrorCode.TOO_LARGE)
+    with m.Elif(wrong):
+        m.d.sync += code.eq(ErrorCode.BAD_FIELD)
+    with m.Else():
+        m.d.sync += code.eq(ErrorCode.NONE)
     return code

@@ -15,12 +15,18 @@ _INITIAL_ZEROS = re.compile(
     re.MULTILINE,
 )
 
+_TRIGGER = re.compile(r"^  reg (\\\$auto\$\S+ ) = 0;$", re.MULTILINE)
+
 
 def verilog(component, name: str) -> str:
     """Verilog text with top module `name`; the same text from run to run.
+
+    Yosys triggers every `always @*` at time zero by a register with an initial value; to
+    SystemVerilog that is no event, so it is assigned instead, once everything waits for it.
 
     Memories that start as zeros are left uninitialised, as block RAM is in silicon: nothing in the
     design reads a word that it has not written, or it masks what it read.
     """
     text = rtlil.convert(component, name=name, emit_src=False)
-    return _convert_rtlil_text(_INITIAL_ZEROS.sub("", text))
+    text = _convert_rtlil_text(_INITIAL_ZEROS.sub("", text))
+    return _TRIGGER.sub(r"  reg \1;\n  initial \1<= 0;", text)

@@ -4,11 +4,14 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hfn_accel.config import Config, log2
+from hfn_accel.config import Config
+from hfn_accel.images import LOGIT_BYTES
 from hfn_accel.program import FIELDS, Opcode
 from hfn_accel.registers import Cause, ErrorCode
 
+from . import axi
 from .descriptor import BITS, CONV, POOL, TRANSFER
+from .write_dma import OUTSIDE
 
 EXECUTED = (Opcode.CONV, Opcode.POOL, Opcode.STORE, Opcode.END)
 
@@ -29,14 +32,14 @@ class Executor(wiring.Component):
     next is taken, `period` a pixel's clocks in the last pass from `stream` on. `executed` counts
     CONVs and POOLs that are complete, from `clear` on. `busy` is high, and `cause` not 0, from the
     clock after `taken` to the descriptor's last, inclusive. `failed`, one clock, with `error_code`:
-    the bus refused the logits, or the storer is idle and what is held for never comes. Its clocks
-    are those of `hfn_accel.engine.timeline`.
+    the logits could not be written, or the storer is idle and what is held for never comes. Its
+    clocks are those of `hfn_accel.engine.timeline`.
     """
 
     def __init__(self, config: Config):
         self.config = config
         super().__init__({
-            "clear": In(1), "output_address": In(32),
+            "clear": In(1),
             "offer": In(1), "word": In(BITS), "i_index": In(16), "taken": Out(1),
             "busy": Out(1), "done": Out(1), "failed": Out(1), "error_code": Out(8),
             "cause": Out(4), "index": Out(16), "executed": Out(16),
@@ -45,7 +48,8 @@ class Executor(wiring.Component):
             "pool": Out(POOL), "pool_start": Out(1), "pooled": In(1),
             "transfer": Out(TRANSFER), "store_start": Out(1), "store_busy": In(1),
             "stored": In(16),
-            "write_start": Out(1), "write_address": Out(32), "write_beats": Out(24),
+            "write_start": Out(1), "write_offset": Out(32),
+            "write_bytes": Out(axi.transfer_bits(config)),
             "write_busy": In(1), "write_error": In(2),
         })  # fmt: skip
 
@@ -57,7 +61,11 @@ class Executor(wiring.Component):
         m.d.comb += [view.as_value().eq(word) for view in (conv, self.pool, self.transfer)]
 
         issued, streamed = Signal(), Signal()
-        reached = ~(self.stored - self.transfer.hold_stored)[15]
+        reached, storing = Signal(), Signal()  # a clock ago
+        m.d.sync += [
+            reached.eq(~(self.stored - self.transfer.hold_stored)[15]),
+            storing.eq(self.store_busy),
+        ]
 
         def fail(code):
             m.d.comb += [self.failed.eq(1), self.error_code.eq(code)]
@@ -67,11 +75,10 @@ class Executor(wiring.Component):
             m.d.sync += self.executed.eq(self.executed + 1)
             m.next = "IDLE"
 
-        shift = log2(self.config.bus_bytes)
         m.d.comb += [
             self.busy.eq(1),
-            self.write_address.eq(self.output_address + conv.parameter_address),
-            self.write_beats.eq((4 * conv.out_channels + self.config.bus_bytes - 1) >> shift),
+            self.write_offset.eq(conv.parameter_address),
+            self.write_bytes.eq(LOGIT_BYTES * conv.out_channels),
             self.result_start.eq(self.write_start),
         ]
         with m.FSM():
@@ -80,12 +87,16 @@ class Executor(wiring.Component):
                 m.d.sync += [issued.eq(0), streamed.eq(0)]
                 with m.If(self.offer):
                     m.d.sync += [word.eq(self.word), self.index.eq(self.i_index)]
-                    m.next = "HOLD"
+                    m.next = "LOOK"
+
+            with m.State("LOOK"):
+                m.d.comb += self.cause.eq(Cause.DESCRIPTOR)
+                m.next = "HOLD"
 
             with m.State("HOLD"):
                 m.d.comb += self.cause.eq(Cause.STORE)
                 with m.If(~reached):
-                    with m.If(~self.store_busy):
+                    with m.If(~storing):
                         fail(ErrorCode.DEADLOCK)
                 with m.Elif(conv.opcode == Opcode.CONV):
                     m.d.comb += [self.cause.eq(Cause.FILL), self.setup.eq(1)]
@@ -145,7 +156,8 @@ class Executor(wiring.Component):
 
 def write_error(error):
     """ErrorCode of a `WriteDma`'s error."""
-    return Mux(error == 3, ErrorCode.WRITE_DECERR, ErrorCode.WRITE_SLVERR)
+    refused = Mux(error == axi.DECERR, ErrorCode.WRITE_DECERR, ErrorCode.WRITE_SLVERR)
+    return Mux(error == OUTSIDE, ErrorCode.WRITE_REGION, refused)
 
 
 def period(conv, config: Config):

@@ -1,7 +1,7 @@
 """Image bytes from memory to bit-planes in an activation bank."""
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
@@ -45,21 +45,24 @@ class ImageLoader(wiring.Component):
 
     `start` (a pulse while not busy) with `image`, the IMAGE descriptor, held until not busy: `taps`
     1 to MAX_TAPS, `channels` 1 to 4, `stride` 1 or 2, the counts > 0. `busy` is high from the clock
-    after `start` to the clock of the last write or of the last pixel taken, inclusive.
+    after `start` until WRITE_LATENCY clocks after the last plane was looked up and the last pixel
+    taken, inclusive.
 
     A pixel is 4 bytes, channel c in byte c, 8 bits a channel; a beat (`i_valid`, `i_ready`,
     `i_data`) holds D / 32 pixels, of which those behind the image's last are ignored. Pixels, and
     zeros beside the row, enter a window of `taps` pixels one a clock. When it is complete, 8 clocks
-    a granule write C lanes each at `w_addr` (linear, in units of C lanes): pixel after pixel, in
-    it granule after granule, in it plane after plane, most significant first; lanes from
-    `taps * channels` on are 0. The next pixel enters in the last of these clocks, except behind a
-    row's last. Each row begins with an empty window, once its first pixel is at hand; pixels that
-    nothing needs are skipped, one a clock.
+    a granule look up C lanes each, which are written WRITE_LATENCY clocks later at `w_addr`
+    (linear, in units of C lanes): pixel after pixel, in it granule after granule, in it plane after
+    plane, most significant first; lanes from `taps * channels` on are 0. The next pixel enters in
+    the last of these clocks, except behind a row's last. Each row begins with an empty window, once
+    its first pixel is at hand; pixels that nothing needs are skipped, one a clock.
 
     A beat is accepted in the clock in which the last pixel of the one before enters, without a
     bubble: a whole image takes `durations.image_cycles` clocks. `abort` leaves the rest out: idle
     on the next clock (after a bus error the missing beats never come).
     """
+
+    WRITE_LATENCY = 2
 
     def __init__(self, config: Config):
         self.config = config
@@ -79,83 +82,79 @@ class ImageLoader(wiring.Component):
         beat = Signal(self.config.axi_data_width)  # the next pixel in the lowest 4 bytes
         beat_left = Signal(range(beat_pixels))
         full = Signal()
-        index, limit = Signal(14), Signal(14)  # of the padded row: the next pixel, the row's end
-        row, column = Signal(12), Signal(12)
+        active = Signal(1 + self.WRITE_LATENCY)  # now, and in the clocks before
+        pads, pixels = Signal.like(image.pad), Signal.like(image.width)  # of the row, left
+        beyond = Signal()  # none are
+        rows, columns_left = Signal.like(image.rows), Signal.like(image.out_width)
         missing = Signal(4)  # pixels to enter before the window is complete
         writing = Signal()  # it is
         skipping = Signal()  # the row's words are written, its last pixels are still to be taken
         plane, granule = Signal(range(PLANES)), Signal(range(PIXEL_BYTES * MAX_TAPS))
-        last_column, last_row, beyond, end_granule, end_word, end_row, enter, take, last = (
-            Signal(name=n) for n in ("last_column", "last_row", "beyond", "end_granule",
-                                     "end_word", "end_row", "enter", "take", "last")
+        last_granule = Signal()  # known a clock late: granules have 8
+        last_column, last_row, last_pixel, end_granule, end_word, end_row, enter, take = (
+            Signal(name=n) for n in ("last_column", "last_row", "last_pixel", "end_granule",
+                                     "end_word", "end_row", "enter", "take")
         )  # fmt: skip
         m.d.comb += [
-            limit.eq(image.pad + image.width),
-            last_column.eq(column == image.out_width - 1),
-            last_row.eq(row == image.rows - 1),
-            beyond.eq(index >= limit),
+            last_column.eq(columns_left == 1),
+            last_row.eq(rows == 1),
+            last_pixel.eq(pixels == 1),
             end_granule.eq(writing & (plane == PLANES - 1)),
-            end_word.eq(end_granule & (granule == image.granules - 1)),
-            enter.eq(self.busy & (~writing | (end_word & ~last_column)) & (full | beyond)),
-            take.eq(enter & (index >= image.pad) & ~beyond),
-            last.eq(take & (index == limit - 1)),  # of the row
-            end_row.eq(Mux(skipping, last, end_word & last_column & beyond)),
+            end_word.eq(end_granule & last_granule),
+            enter.eq(active[0] & (~writing | (end_word & ~last_column)) & (full | beyond)),
+            take.eq(enter & (pads == 0) & ~beyond),
+            end_row.eq(Mux(skipping, take & last_pixel, end_word & last_column & beyond)),
+            self.busy.eq(active.any()),
             self.i_ready.eq(
-                self.busy & Mux(full, take & (beat_left == 0) & ~(last & last_row),
+                active[0] & Mux(full, take & (beat_left == 0) & ~(last_pixel & last_row),
                                 ~(beyond & last_row))
             ),
         ]  # fmt: skip
 
-        # ---- pixels into the window
+        # ---- pixels into the window, which moves down by one each
+        window = Signal(data.ArrayLayout(PIXEL, MAX_TAPS))
         with m.If(take):
-            m.d.sync += [beat.eq(beat >> PIXEL), beat_left.eq(beat_left - 1)]
+            m.d.sync += [beat.eq(Cat(beat[PIXEL:], beat[-PIXEL:])), beat_left.eq(beat_left - 1)]
             with m.If(beat_left == 0):
                 m.d.sync += full.eq(0)
         with m.If(self.i_valid & self.i_ready):
             m.d.sync += [beat.eq(self.i_data), beat_left.eq(beat_pixels - 1), full.eq(1)]
-
-        # A channel's byte turns left by one bit a clock, so that its current plane is always the
-        # top bit, and stands as it was after 8 clocks.
-        window = Signal(PIXEL * MAX_TAPS)
-        values = [window.word_select(i, 8) for i in range(PIXEL_BYTES * MAX_TAPS)]
-        turned, entered = Signal.like(window), Signal(PIXEL)
-        m.d.comb += [
-            turned.eq(Mux(writing, Cat(v.rotate_left(1) for v in values), window)),
-            entered.eq(Mux(take, beat[:PIXEL], 0)),
-        ]
         with m.If(enter):
-            m.d.sync += window.eq(Cat(
-                Mux(image.taps - 1 == tap, entered, (turned >> PIXEL).word_select(tap, PIXEL))
-                for tap in range(MAX_TAPS)
-            ))  # fmt: skip
-        with m.Else():
-            m.d.sync += window.eq(turned)
+            m.d.sync += [window[i].eq(window[i + 1]) for i in range(MAX_TAPS - 1)]
+            m.d.sync += window[-1].eq(Mux(take, beat[:PIXEL], 0))
 
         # ---- where it is
+        m.d.sync += [
+            active[1:].eq(active), last_granule.eq(granule == image.granules - 1)
+        ]  # fmt: skip
         with m.If(enter):
-            m.d.sync += [index.eq(index + 1), missing.eq(missing - 1)]
+            m.d.sync += missing.eq(missing - 1)
+            with m.If(pads != 0):
+                m.d.sync += pads.eq(pads - 1)
             with m.If((missing == 1) & ~skipping):
                 m.d.sync += writing.eq(1)
+        with m.If(take):
+            m.d.sync += [pixels.eq(pixels - 1), beyond.eq(last_pixel)]
         with m.If(writing):
             m.d.sync += plane.eq(plane + 1)
         with m.If(end_word):
-            m.d.sync += [missing.eq(image.stride - enter), column.eq(column + 1),
+            m.d.sync += [missing.eq(image.stride - enter), columns_left.eq(columns_left - 1),
                          writing.eq(enter & (image.stride == 1))]  # fmt: skip
             with m.If(last_column):
-                m.d.sync += [column.eq(0), skipping.eq(~beyond)]
+                m.d.sync += [columns_left.eq(image.out_width), skipping.eq(~beyond)]
         with m.If(end_row):
-            m.d.sync += [index.eq(0), row.eq(row + 1), skipping.eq(0), missing.eq(image.taps)]
+            m.d.sync += [rows.eq(rows - 1), skipping.eq(0), missing.eq(image.taps),
+                         pads.eq(image.pad), pixels.eq(image.width), beyond.eq(0)]  # fmt: skip
             with m.If(last_row):
-                m.d.sync += self.busy.eq(0)
-        with m.If(self.abort):
-            m.d.sync += [self.busy.eq(0), full.eq(0), writing.eq(0)]
+                m.d.sync += active[0].eq(0)
         with m.If(self.start):
             m.d.sync += [
-                *(s.eq(0) for s in (full, index, row, column, skipping, plane, window)),
-                missing.eq(image.taps), self.busy.eq(1),
+                *(s.eq(0) for s in (full, skipping, plane, beyond)), active[0].eq(1),
+                missing.eq(image.taps), pads.eq(image.pad), pixels.eq(image.width),
+                rows.eq(image.rows), columns_left.eq(image.out_width),
             ]  # fmt: skip
 
-        # ---- planes out
+        # ---- clock 0: a plane of the whole window
         place = Signal(log2(self.config.bank_words))  # the pixel's first word of the first group
         group = Signal.like(place)  # words before the granule's group
         with m.If(end_granule):
@@ -166,19 +165,37 @@ class ImageLoader(wiring.Component):
             m.d.sync += [granule.eq(0), group.eq(0), place.eq(place + PLANES)]
         with m.If(self.start):
             m.d.sync += [granule.eq(0), group.eq(0), place.eq(image.base)]
-        tops = [value[-1] for value in values]
-        lanes = Signal(-(-len(tops) // columns) * columns)
+        values = [
+            byte
+            for pixel in window
+            for byte in (pixel[8 * i : 8 * i + 8] for i in range(PIXEL_BYTES))
+        ]
+        first, from_granule, from_plane = (Signal.like(s) for s in (place, granule, plane))
+        bits, looked_up = Signal(len(values)), Signal()
+        m.d.sync += [
+            looked_up.eq(writing), first.eq(place + group), from_granule.eq(granule),
+            from_plane.eq(plane),
+            bits.eq(Cat(value.bit_select(~plane, 1) for value in values)),
+        ]  # fmt: skip
+
+        # ---- clock 1: its lanes; the last `taps` pixels entered the window's end
+        taps, lanes = Signal(len(values)), Signal(-(-len(values) // columns) * columns)
+        with m.Switch(image.taps):
+            for count in range(1, MAX_TAPS + 1):
+                with m.Case(count):
+                    m.d.comb += taps.eq(bits[PIXEL_BYTES * (MAX_TAPS - count) :])
         with m.Switch(image.channels):
             for channels in range(1, PIXEL_BYTES + 1):
                 with m.Case(channels):
                     m.d.comb += lanes.eq(Cat(
-                        tops[tap * PIXEL_BYTES + c] for tap in range(MAX_TAPS)
-                        for c in range(channels)
+                        taps.word_select(tap, PIXEL_BYTES)[:channels] for tap in range(MAX_TAPS)
                     ))  # fmt: skip
-        m.d.comb += [
-            self.w_en.eq(writing),
-            self.w_addr.eq((place + group + plane)[: len(place)] << log2(parts)
-                           | (granule & (parts - 1))),
-            self.w_data.eq(lanes.word_select(granule, columns)),
+        m.d.sync += [
+            self.w_en.eq(looked_up),
+            self.w_addr.eq((first + from_plane)[: len(place)] << log2(parts)
+                           | (from_granule & (parts - 1))),
+            self.w_data.eq(lanes.word_select(from_granule, columns)),
         ]  # fmt: skip
+        with m.If(self.abort):
+            m.d.sync += [s.eq(0) for s in (active, full, writing, looked_up, self.w_en)]
         return m

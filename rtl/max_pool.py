@@ -5,7 +5,9 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
+from hfn_accel.timing import BANK_CYCLES
 
+from .delay import delayed
 from .descriptor import POOL
 from .postprocess import Walk
 
@@ -51,20 +53,20 @@ def max_pool(config: Config, bank: list[int], fields: dict[str, int]) -> dict[in
 class MaxPool(wiring.Component):
     """Maximum over kernel x kernel pixels for C channels at once; outside the map is 0.
 
-    `start` with `layer`, the POOL descriptor, held until `done`. From the next clock on a plane is
-    read every clock: for each granule of C channels, output row and column, tap (ky, kx), plane,
-    most significant first. `done` is high in the clock of the last write, `durations.pool_cycles`
-    clocks from that of `start`, both included.
+    `start` with `layer`, the POOL descriptor, held until `done`. From the next clock but one on a
+    plane is read every clock: for each granule of C channels, output row and column, tap (ky, kx),
+    plane, most significant first. `done` is high in the clock of the last write,
+    `durations.pool_cycles` clocks from that of `start`, both included.
 
     `source_address` is a linear bank address in units of C lanes, modulo the bank; `source_data`
-    comes one clock later. `write_*`: as PostProcessor's. A pixel's planes are written LATENCY = 2
+    comes BANK_CYCLES later. `write_*`: as PostProcessor's. A pixel's planes are written LATENCY
     clocks after those of its last tap were addressed.
 
     A lane's largest value so far and the arriving one differ first in one plane, which decides:
     before it both are equal, and from it on the planes are those of the larger.
     """
 
-    LATENCY = 2
+    LATENCY = BANK_CYCLES + 1
 
     def __init__(self, config: Config):
         self.config = config
@@ -81,30 +83,43 @@ class MaxPool(wiring.Component):
         layer, columns = self.layer, self.config.columns
         twice = layer.stride == 2
 
-        # ---- clock 0: addresses
-        active = Signal()
-        granule, ox, oy, kx, ky = Signal(12), Signal(12), Signal(12), Signal(4), Signal(4)
+        # ---- loops: what is left of each, this plane included; which of them end with it
+        running, first_tap = Signal(), Signal()
         plane = Signal(range(MAX_BITS))
-        part = Signal(range(self.parts))
+        counts = (layer.bits, layer.kernel, layer.kernel, layer.out_width, layer.out_height,
+                  layer.granules)  # fmt: skip
+        left = [Signal.like(count, name="left") for count in counts]
+        lasts, end = [], running
+        for counter, count in zip(left, counts, strict=True):
+            lasts.append(Signal(name="last"))
+            m.d.comb += lasts[-1].eq(counter == 1)
+            with m.If(end):
+                m.d.sync += counter.eq(Mux(lasts[-1], count, counter - 1))
+            end = running & Cat(lasts).all()
+        m.d.sync += plane.eq(Mux(lasts[0], 0, plane + running))
+        with m.If(running & lasts[0]):
+            m.d.sync += first_tap.eq(Cat(lasts[1:3]).all())
+        with m.If(end):
+            m.d.sync += running.eq(0)
+        with m.If(self.start):
+            m.d.sync += [running.eq(1), plane.eq(0), first_tap.eq(1)]
+            m.d.sync += [counter.eq(count) for counter, count in zip(left, counts, strict=True)]
+
+        # ---- clock 0: the plane's address
         # the word of this plane, and of the first plane of this tap's row, pixel, row and group
         word, tap_row, pixel, row, group = (
             Signal(log2(self.config.bank_words), name=n)
             for n in ("word", "tap_row", "pixel", "row", "group")
         )
+        part = Signal(range(self.parts))
         y, x, row_y, pixel_x = (
             Signal(signed(16), name=n) for n in ("y", "x", "row_y", "pixel_x")
         )  # of the tap, of the pixel's first tap
-
-        ends, end = [], active
-        for counter, count in ((plane, layer.bits), (kx, layer.kernel), (ky, layer.kernel),
-                               (ox, layer.out_width), (oy, layer.out_height),
-                               (granule, layer.granules)):  # fmt: skip
-            following = Signal(name="end")
-            m.d.comb += following.eq(end & (counter == count - 1))
-            with m.If(end):
-                m.d.sync += counter.eq(Mux(following, 0, counter + 1))
-            ends.append(following)
-            end = following
+        ends, begins = Signal(len(left)), Signal()
+        m.d.sync += [
+            ends.eq(Cat(running & Cat(lasts[: i + 1]).all() for i in range(len(left)))),
+            begins.eq(self.start),
+        ]
         end_tap, end_tap_row, end_pixel, end_row, end_granule, end_layer = ends
 
         def go(base, to_y=None, to_x=None):
@@ -115,8 +130,7 @@ class MaxPool(wiring.Component):
             m.d.sync += [s.eq(to_x) for s in (x, pixel_x)]
 
         y_first, x_first = layer.y_first.as_signed(), -layer.pad_x
-        with m.If(active):
-            m.d.sync += word.eq(word + 1)
+        m.d.sync += word.eq(word + 1)
         with m.If(end_tap):
             m.d.sync += x.eq(x + 1)
         with m.If(end_tap_row):
@@ -136,24 +150,21 @@ class MaxPool(wiring.Component):
                 beyond = group + layer.in_group_stride
                 m.d.sync += [part.eq(0), group.eq(beyond), row.eq(beyond)]
                 go(beyond, y_first, x_first)
-        with m.If(end_layer):
-            m.d.sync += active.eq(0)
-        with m.If(self.start):
-            m.d.sync += [active.eq(1), part.eq(0), group.eq(layer.src_base),
-                         row.eq(layer.src_base)]  # fmt: skip
-            m.d.sync += [s.eq(0) for s in (plane, kx, ky, ox, oy, granule)]
+        with m.If(begins):
+            m.d.sync += [part.eq(0), group.eq(layer.src_base), row.eq(layer.src_base)]
             go(layer.src_base, y_first, x_first)
-        m.d.comb += self.source_address.eq(Cat(part, word) if self.parts > 1 else word)
-
-        # ---- clock 1: a plane arrives
-        inside, first_tap, last_tap = Signal(), Signal(), Signal()
-        at, closes, final = Signal.like(plane), Signal(), Signal()
-        m.d.sync += [
+        inside = Signal()
+        m.d.comb += [
+            self.source_address.eq(Cat(part, word) if self.parts > 1 else word),
             inside.eq((y >= 0) & (y < layer.in_height) & (x >= 0) & (x < layer.in_width)),
-            first_tap.eq((kx == 0) & (ky == 0)),
-            last_tap.eq(active & (kx == layer.kernel - 1) & (ky == layer.kernel - 1)),
-            at.eq(plane), closes.eq(end_granule), final.eq(end_layer),
-        ]  # fmt: skip
+        ]
+
+        # ---- clock BANK_CYCLES: a plane arrives
+        loops = Cat(first_tap, running & Cat(lasts[1:3]).all(), plane)
+        loops = delayed(m, loops, 1 + BANK_CYCLES, "loops")[-1]
+        first_tap, last_tap, at = loops[0], loops[1], loops[2:]
+        inside, closes, final = delayed(
+            m, Cat(inside, end_granule, end_layer), BANK_CYCLES, "tag")[-1]  # fmt: skip
         planes = Array(Signal(columns, name=f"plane_{i}") for i in range(MAX_BITS))
         arriving, before, larger, smaller, largest = (
             Signal(columns, name=n) for n in ("arriving", "before", "larger", "smaller", "largest")
@@ -169,7 +180,7 @@ class MaxPool(wiring.Component):
         ]
         m.d.sync += [planes[at].eq(largest), was_larger.eq(larger), was_smaller.eq(smaller)]
 
-        # ---- clock 2: the largest's plane is written
+        # ---- a clock later: the largest's plane is written
         walk = Walk(m, self.config, self.start, layer.dst_base, 0, layer.out_group_stride)
         tile_step = Signal()
         m.d.sync += [self.write_en.eq(last_tap), self.write_data.eq(largest),

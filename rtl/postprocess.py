@@ -1,11 +1,13 @@
 """From finished partial sums to the planes of the next layer's input."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
+from hfn_accel.timing import BANK_CYCLES, RESIDUAL_CYCLES
 
+from .delay import delayed
 from .descriptor import CONV
 from .requantise import PARAMETER, Requantiser
 
@@ -14,21 +16,24 @@ class PostProcessor(wiring.Component):
     """Adds the residual, requantises U channels a clock, and writes output planes.
 
     Three stages, each of which takes at most the layer's `period` clocks a pixel, so that nothing
-    ever waits: (1) gather the residual's planes, (2) send N = C / U groups of channels through the
-    requantiser, (3) write the output's planes, most significant first. With n = res_bits (1 without
-    residual), a pixel whose sums are valid at clock e enters stage 2 at clock e + n and its last
-    plane is written at clock e + n + N + 3 + out_bits (`WRITE_LATENCY`); in a `raw` layer its last
-    accumulator is written to the result buffer at clock e + n + N - 1.
+    ever waits: (1) gather the residual's planes, a pixel ahead; (2) send N = C / U groups of
+    channels through the requantiser, D = RESIDUAL_CYCLES behind their sums; (3) write the output's
+    planes, most significant first. The last plane of a pixel whose sums are valid at clock e is
+    written at clock e + N + WRITE_LATENCY + out_bits; in a `raw` layer its last accumulator is
+    written to the result buffer at clock e + N.
 
-    `start` (with `layer`, held until `done`) sets the addresses for a new layer. `i_*` come from
-    PartialSums. Ports `residual_*` and `write_*` go to activation banks (linear addresses in units
-    of C lanes), `parameter_*` and `result_*` to their buffers (units of U records or words); a
-    layer's results begin at result address 0. `done` is high in the clock of the layer's last
-    write. A pooling layer without `close` passes like any other, but its results are not written:
-    they stay in PartialSums, which have them all by then.
+    `start` (with `layer`, held until `done`) sets the addresses for a new layer and begins to read
+    the first residual: the first sums may come FIRST clocks later. `i_*` come from PartialSums:
+    `i_values` are held for N clocks from `i_valid` on. Ports `residual_*` and `write_*` go to
+    activation banks (linear addresses in units of C lanes; data BANK_CYCLES behind the address),
+    `parameter_*` (data one clock behind) and `result_*` to their buffers (units of U records or
+    words); a layer's results begin at result address 0. `done` is high in the clock of the layer's
+    last write. A pooling layer without `close` passes like any other, but its results are not
+    written: they stay in PartialSums, which have them all by then.
     """
 
-    WRITE_LATENCY = Requantiser.LATENCY - 1
+    WRITE_LATENCY = RESIDUAL_CYCLES + Requantiser.LATENCY - 1
+    FIRST = 8
 
     def __init__(self, config: Config):
         self.config = config
@@ -39,7 +44,6 @@ class PostProcessor(wiring.Component):
         sums = data.ArrayLayout(signed(config.accumulator_bits), c)
         super().__init__({
             "layer": In(CONV), "start": In(1), "done": Out(1),
-            "i_early": In(1), "i_early_end": In(1),
             "i_valid": In(1), "i_end": In(1), "i_final": In(1), "i_values": In(sums),
             "residual_address": Out(address), "residual_data": In(c),
             "parameter_address": Out(max(1, log2(config.parameter_channels // u))),
@@ -52,124 +56,106 @@ class PostProcessor(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        config, layer = self.config, self.layer
-        c, u, n = config.columns, config.units, self.groups
-        m.submodules.requantiser = requantiser = Requantiser(config)
+        layer, c, u, n = self.layer, self.config.columns, self.config.units, self.groups
+        m.submodules.requantiser = requantiser = Requantiser(self.config)
 
-        # ---- stage 1: gather the residual
-        residual_walk = self.walk(m, layer.res_base, layer.res_group_stride)
-        gathering, left = Signal(), Signal(4)
-        gathered = Signal(data.ArrayLayout(8, c))
-        complete = Signal(data.ArrayLayout(8, c))  # with the plane that arrives now
-        steps = Mux(layer.residual, layer.res_bits, 1)
-        launch = Signal()  # the last clock of stage 1
-        first = Signal()  # the clock of i_valid
-        m.d.comb += [
-            first.eq(self.i_valid),
-            launch.eq(Mux(first, steps == 1, gathering & (left == 1))),
-            self.residual_address.eq(residual_walk.address),
-        ]
-        with m.If(first):
-            m.d.sync += [gathering.eq(steps != 1), left.eq(steps - 1)]
-        with m.Elif(gathering):
-            m.d.sync += left.eq(left - 1)
-            with m.If(left == 1):
-                m.d.sync += gathering.eq(0)
-        reading = Signal(4)  # planes still to be asked for, after this clock's
-        m.d.comb += residual_walk.plane_step.eq(self.i_early | (reading != 0))
-        with m.If(self.i_early):
-            m.d.sync += reading.eq(steps - 1)
+        # ---- stage 1: behind a pixel's sums, read and gather the residual of the pixel after it
+        go, reading = Signal(), Signal(4)  # planes still to be asked for, after this clock's
+        walk = self.walk(m, layer.res_base, layer.res_group_stride)
+        m.d.sync += go.eq(self.start | self.i_valid)
+        with m.If(go):
+            m.d.sync += reading.eq(layer.res_bits - 1)
         with m.Elif(reading != 0):
             m.d.sync += reading.eq(reading - 1)
-        closing = Signal()  # the residual being read is the last of its output tile
-        with m.If(self.i_early):
-            m.d.sync += closing.eq(self.i_early_end)
-        m.d.comb += residual_walk.tile_step.eq(
-            Mux(self.i_early, (steps == 1) & self.i_early_end, (reading == 1) & closing)
-        )
-        before = [Mux(first, 0, gathered[lane])[:7] for lane in range(c)]
-        arriving = self.residual_data & layer.residual.replicate(c)
-        m.d.comb += complete.as_value().eq(Cat(Cat(arriving[i], before[i]) for i in range(c)))
-        m.d.sync += gathered.eq(complete)
+        m.d.comb += [
+            self.residual_address.eq(walk.address),
+            walk.plane_step.eq(go | (reading != 0)),
+            walk.tile_step.eq(self.i_valid & self.i_end),
+        ]
+        first = delayed(m, go, BANK_CYCLES, "first")[-1]
+        arrives = delayed(m, walk.plane_step, BANK_CYCLES, "arrives")[-1]
+        gathered, residuals = (Signal(data.ArrayLayout(8, c), name=name)
+                               for name in ("gathered", "residuals"))  # fmt: skip
+        with m.If(arrives):
+            for lane in range(c):
+                m.d.sync += gathered[lane].eq(Cat(self.residual_data[lane], gathered[lane]))
+        with m.If(first):
+            m.d.sync += residuals.eq(gathered)
+            m.d.sync += [gathered[lane][1:].eq(0) for lane in range(c)]
+        with m.If(~layer.residual):
+            m.d.sync += residuals.eq(0)
 
         # ---- stage 2: groups through the requantiser
-        sums = Signal.like(self.i_values)
-        residuals = Signal.like(gathered)
-        groups_left = Signal(range(n + 1))
-        sending = Signal()
-        ends, finals = Signal(), Signal()
-        base = Signal.like(self.parameter_address)  # output tile * N
-        group = Signal(range(n + 1))
+        tag = Signal(data.StructLayout({"valid": 1, "group": log2(n), "end": 1, "final": 1}))
+        group, end, final = Signal(log2(n)), Signal(), Signal()
+        with m.If(self.i_valid):
+            m.d.sync += [end.eq(self.i_end), final.eq(self.i_final)]
         m.d.comb += [
-            sending.eq(groups_left != 0),
-            self.parameter_address.eq(base + Mux(launch, 0, group)),
+            tag.valid.eq(self.i_valid | (group != 0)),
+            tag.group.eq(group),
+            tag.end.eq((group == n - 1) & Mux(self.i_valid, self.i_end, end)),
+            tag.final.eq((group == n - 1) & Mux(self.i_valid, self.i_final, final)),
         ]
-        with m.If(sending):
-            m.d.sync += [groups_left.eq(groups_left - 1), group.eq(group + 1)]
-            m.d.sync += [sums[i].eq(sums[i + u]) for i in range(c - u)]
-            m.d.sync += [residuals[i].eq(residuals[i + u]) for i in range(c - u)]
-        with m.If(launch):
-            m.d.sync += [sums.eq(self.i_values), residuals.eq(complete), groups_left.eq(n),
-                         group.eq(1), ends.eq(self.i_end), finals.eq(self.i_final)]  # fmt: skip
-        last_group = Signal()
-        m.d.comb += last_group.eq(groups_left == 1)
+        m.d.sync += group.eq(group + tag.valid)
+        tags = delayed(m, tag, RESIDUAL_CYCLES + Requantiser.LATENCY, "tag")
+        asking, entering, leaving = tags[RESIDUAL_CYCLES - 1], tags[RESIDUAL_CYCLES], tags[-1]
+
+        def picked(values, group):
+            """U of C values."""
+            groups = [Cat(values[i : i + u]) for i in range(0, c, u)]
+            return Array(groups)[group]
+
+        sums = delayed(m, picked(list(self.i_values), group), RESIDUAL_CYCLES, "sums")
+        tile = Signal(len(self.parameter_address) - log2(n))
+        with m.If(asking.valid & asking.end):
+            m.d.sync += tile.eq(tile + 1)
+        with m.If(self.start):
+            m.d.sync += tile.eq(layer.parameter_base >> log2(c))
         m.d.comb += [
+            self.parameter_address.eq(Cat(asking.group, tile)),
             requantiser.shift.eq(layer.shift),
             requantiser.bits.eq(layer.out_bits),
-            requantiser.i_valid.eq(sending & ~layer.raw),
+            requantiser.i_valid.eq(entering.valid & ~layer.raw),
             requantiser.i_parameters.eq(self.parameter_data),
-        ]
-        m.d.comb += [
-            requantiser.i_accumulators.as_value().eq(Cat(sums[i] for i in range(u))),
-            requantiser.i_residuals.as_value().eq(Cat(residuals[i] for i in range(u))),
+            requantiser.i_accumulators.eq(sums[-1]),
+            requantiser.i_residuals.eq(picked(list(residuals), entering.group)),
         ]
 
-        result = Signal.like(self.result_address)
-        leaves = layer.close | ~layer.pool
-        m.d.comb += [self.result_en.eq(sending & layer.raw & leaves),
-                     self.result_address.eq(result)]  # fmt: skip
-        m.d.comb += [self.result_data[i].eq(sums[i]) for i in range(u)]
+        stored = tags[1]
         with m.If(self.result_en):
-            m.d.sync += result.eq(result + 1)
+            m.d.sync += self.result_address.eq(self.result_address + 1)
+        with m.If(self.start):
+            m.d.sync += self.result_address.eq(0)
+        m.d.comb += [
+            self.result_en.eq(stored.valid & layer.raw & (layer.close | ~layer.pool)),
+            *(self.result_data[i].eq(value) for i, value in enumerate(
+                data.View(requantiser.i_accumulators.shape(), sums[1]))),
+        ]  # fmt: skip
 
         # ---- stage 3: planes out
-        write_walk = self.walk(m, layer.dst_base, layer.out_group_stride)
-        count = Signal(range(n + 1))  # groups that came out of the requantiser for this pixel
-        collected = Signal(data.ArrayLayout(8, c))
-        whole = Signal(data.ArrayLayout(8, c))  # with the group that arrives now
-        m.d.comb += whole.as_value().eq(
-            Cat(*(collected[i + u] for i in range(c - u)), requantiser.o_values)
-        )
-        values = Signal(data.ArrayLayout(8, c))
-        bit, writing = Signal(3), Signal()
-        tags = Signal(2 * Requantiser.LATENCY)  # (end, final) of the group in each stage
-        m.d.sync += tags.eq(Cat(ends & last_group, finals & last_group, tags))
-        closes, ends_layer = Signal(), Signal()
+        walk = self.walk(m, layer.dst_base, layer.out_group_stride)
+        collected, whole, values = (Signal(data.ArrayLayout(8, c), name=name)
+                                    for name in ("collected", "whole", "values"))  # fmt: skip
+        bit, writing, closes, finishes = Signal(3), Signal(), Signal(), Signal()
+        m.d.comb += whole.eq(Cat(collected.as_value()[8 * u :], requantiser.o_values))
         with m.If(writing):
             m.d.sync += bit.eq(bit - 1)
             with m.If(bit == 0):
                 m.d.sync += writing.eq(0)
         with m.If(requantiser.o_valid):
-            m.d.sync += [collected.eq(whole), count.eq(count + 1)]
-            with m.If(count == n - 1):
-                m.d.sync += [count.eq(0), values.eq(whole), writing.eq(1),
-                             bit.eq(layer.out_bits - 1),
-                             closes.eq(tags[-2]), ends_layer.eq(tags[-1])]  # fmt: skip
+            m.d.sync += collected.eq(whole)
+            with m.If(leaving.group == n - 1):
+                m.d.sync += [values.eq(whole), writing.eq(1), bit.eq(layer.out_bits - 1),
+                             closes.eq(leaving.end), finishes.eq(leaving.final)]  # fmt: skip
         m.d.comb += [
             self.write_en.eq(writing),
-            self.write_address.eq(write_walk.address),
-            write_walk.plane_step.eq(writing),
-            write_walk.tile_step.eq(writing & (bit == 0) & closes),
-            self.done.eq(Mux(layer.raw, sending & last_group & finals,
-                             writing & (bit == 0) & ends_layer)),
+            self.write_address.eq(walk.address),
+            self.write_data.eq(Cat(value.bit_select(bit, 1) for value in values)),
+            walk.plane_step.eq(writing),
+            walk.tile_step.eq(writing & (bit == 0) & closes),
+            self.done.eq(Mux(layer.raw, stored.valid & stored.final,
+                             writing & (bit == 0) & finishes)),
         ]  # fmt: skip
-        m.d.comb += self.write_data.eq(Cat(values[i].bit_select(bit, 1) for i in range(c)))
-
-        # ---- output tiles: the base moves on once the pixel's last parameters are asked for
-        with m.If(launch & self.i_end if n == 1 else sending & (groups_left == 2) & ends):
-            m.d.sync += base.eq(base + n)
-        with m.If(self.start):
-            m.d.sync += [base.eq(layer.parameter_base >> log2(u)), result.eq(0)]
         return m
 
     def walk(self, m, base, group_stride) -> "Walk":

@@ -19,11 +19,11 @@ class ReadDma(wiring.Component):
     which the last beat is accepted, inclusive. Data pass combinationally from channel R to
     `o_valid`, `o_data`, `o_last` (last beat of the transfer), `o_ready`.
 
-    Bursts never cross a multiple of `config.burst_bytes`. The first address goes out on the clock
-    after `start`, and one more every clock until OUTSTANDING are in flight; then one on the clock
-    after each burst's last beat. Where ARREADY and `o_ready` are always high, a burst's first beat
-    comes L clocks after its address, and L is at most `timing.LONGEST_LATENCY` + 1, the beats of
-    OUTSTANDING - 1 full bursts, data flow without a gap: `durations.read_cycles` clocks from
+    Bursts never cross a multiple of `config.burst_bytes`. The first address goes out READ_CYCLES
+    clocks after `start`, and one more every clock until OUTSTANDING are in flight; then one on the
+    clock after each burst's last beat. Where ARREADY and `o_ready` are always high, a burst's first
+    beat comes L clocks after its address, and L is at most `timing.LONGEST_LATENCY` + 1, the beats
+    of OUTSTANDING - 1 full bursts, data flow without a gap: `durations.read_cycles` clocks from
     `start` to the first with `busy` low. With a slower consumer, the clocks in which a beat waits
     add.
 
@@ -84,7 +84,7 @@ class ReadDma(wiring.Component):
             self.o_valid.eq(self.m_axi_rvalid & asked & ~quiet),
             self.o_data.eq(self.m_axi_rdata),
             self.o_last.eq(bursts.final),
-            self.m_axi_rready.eq(self.o_ready | quiet | ~asked),
+            self.m_axi_rready.eq(self.o_ready | drain | ~asked),
             beat.eq(self.m_axi_rvalid & self.m_axi_rready & asked),
         ]
         m.d.sync += [

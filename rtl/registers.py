@@ -1,4 +1,4 @@
-"""AXI4-Lite control, status, interrupt and performance counters."""
+"""AXI4-Lite control, status and interrupt, and the way to the performance counters."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
@@ -6,20 +6,19 @@ from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
 from hfn_accel.registers import (
-    COUNTER_BITS,
+    COUNTER_BASE,
     COUNTERS,
     OFFSETS,
-    READ_COUNTERS,
     REGISTERS,
-    Cause,
     constants,
     field,
 )
 
 from . import axi
+from .counters import SLOTS, Counters
 
-_ADDRESSES = {"PROGRAM_ADDR": "program_address", "INPUT_ADDR": "input_address",
-              "OUTPUT_ADDR": "output_address", "WORKSPACE_ADDR": "workspace_address"}  # fmt: skip
+_SETTINGS = {r.name: r for r in REGISTERS if r.access == "RW"}
+_PORTS = {name: name.lower().replace("_addr", "_address") for name in _SETTINGS}
 
 
 class Registers(wiring.Component):
@@ -27,16 +26,14 @@ class Registers(wiring.Component):
 
     Bus: address and data of a write may come in either order; one write and one read are
     outstanding at most. A write takes effect on the clock after the second of the two was
-    accepted, the clock before its response; a read answers on the clock after its address.
-    Addresses outside the table answer SLVERR.
+    accepted, the clock before its response; a read answers on the second clock after its address,
+    of a counter when its slot of `Counters` comes. Addresses outside the table answer SLVERR.
 
     `start` and `reset` are pulses; `start` does not come while `busy` or after an error. `done`
     and `error` (with `error_code`) are pulses that set status and interrupt, also in the clock of
     a start. `irq` is a level. STATUS.layer keeps the `layer` of the last clock with `cause` != 0.
-
-    Counters are cleared by `start` and count from the next clock on: each clock with `cause` != 0
-    one cycle in total and one of its cause; `read_beat` one bus beat of `read_class`; `write_beat`
-    `write_bytes`; `plane` one plane.
+    Each register that can be written has an output of its name. The other inputs are those of
+    `Counters`.
     """
 
     def __init__(self, config: Config):
@@ -44,28 +41,20 @@ class Registers(wiring.Component):
         super().__init__({
             **axi.register_ports(),
             "irq": Out(1),
-            "start": Out(1),
             "reset": Out(1),
-            "program_address": Out(32),
-            "input_address": Out(32),
-            "output_address": Out(32),
-            "workspace_address": Out(32),
+            **{_PORTS[r.name]: Out(32, init=r.reset) for r in _SETTINGS.values()},
             "busy": In(1),
             "done": In(1),
             "error": In(1),
             "error_code": In(8),
             "layer": In(16),
-            "cause": In(4),
-            "read_class": In(3),
-            "read_beat": In(1),
-            "write_beat": In(1),
-            "write_bytes": In(5),
-            "plane": In(1),
+            **Counters.INPUTS, "start": Out(1),
         })  # fmt: skip
 
     def elaborate(self, platform):
         m = Module()
-        write, address, data, mask = self._writes(m)
+        write, address, data, strobes = self._writes(m)
+        mask = Cat(bit.replicate(8) for bit in strobes)
 
         def writes(name):
             return write & (address == OFFSETS[name] >> 2)
@@ -104,16 +93,15 @@ class Registers(wiring.Component):
             m.d.sync += error_code.eq(self.error_code)
 
         values = {name: Const(value, 32) for name, value in constants(self.config).items()}
-        for name, port in _ADDRESSES.items():
+        for name, port in _PORTS.items():
             values[name] = port = getattr(self, port)
-            with m.If(writes(name)):
-                m.d.sync += port.eq((data & mask) | (port & ~mask))
+            for i, strobe in enumerate(strobes):
+                with m.If(writes(name) & strobe):
+                    m.d.sync += port.word_select(i, 8).eq(data.word_select(i, 8))
         values["CONTROL"] = self._pack("CONTROL", irq_enable=irq_enable)
         values["STATUS"] = self._pack("STATUS", busy=self.busy, done=done, error=error,
                                       error_code=error_code, layer=layer)  # fmt: skip
         values["IRQ_STATUS"] = self._pack("IRQ_STATUS", done=irq_done, error=irq_error)
-        for name, counter in self._counters(m).items():
-            values[f"{name}_LO"], values[f"{name}_HI"] = counter[:32], counter[32:]
         self._reads(m, values)
         return m
 
@@ -126,21 +114,22 @@ class Registers(wiring.Component):
         return packed[:32]
 
     def _writes(self, m):
-        """Address, data and response of writes: (strobe, word address, data, mask of bits)."""
-        address, data, mask = Signal(10), Signal(32), Signal(32)
+        """Address, data and response of writes: (now, word address, data, byte strobes)."""
+        address, data, strobes = Signal(10), Signal(32), Signal(4)
         have_address, have_data, write = Signal(), Signal(), Signal()
         known = Signal()
         m.d.comb += [
             self.s_axil_awready.eq(~have_address),
             self.s_axil_wready.eq(~have_data),
             write.eq(have_address & have_data & ~self.s_axil_bvalid),
-            known.eq(Cat(address == r.offset >> 2 for r in REGISTERS).any()),
+            known.eq(Cat(address == r.offset >> 2 for r in _PLAIN).any() | _counter(address)),
         ]
         with m.If(self.s_axil_awvalid & self.s_axil_awready):
             m.d.sync += [address.eq(self.s_axil_awaddr >> 2), have_address.eq(1)]
         with m.If(self.s_axil_wvalid & self.s_axil_wready):
-            strobes = Cat(bit.replicate(8) for bit in self.s_axil_wstrb)
-            m.d.sync += [data.eq(self.s_axil_wdata), mask.eq(strobes), have_data.eq(1)]
+            m.d.sync += [
+                data.eq(self.s_axil_wdata), strobes.eq(self.s_axil_wstrb), have_data.eq(1),
+            ]  # fmt: skip
         with m.If(self.s_axil_bready):
             m.d.sync += self.s_axil_bvalid.eq(0)
         with m.If(write):
@@ -150,42 +139,48 @@ class Registers(wiring.Component):
                 self.s_axil_bvalid.eq(1),
                 self.s_axil_bresp.eq(Mux(known, axi.OKAY, axi.SLVERR)),
             ]
-        return write, address, data, mask
+        return write, address, data, strobes
 
     def _reads(self, m, values):
-        """Answer reads with `values` (register name -> value)."""
-        m.d.comb += self.s_axil_arready.eq(~self.s_axil_rvalid)
+        """Answer reads with `values` (name -> value of a register that is no counter)."""
+        m.submodules.counters = counters = Counters(self.config)
+        for name in Counters.INPUTS:
+            m.d.comb += getattr(counters, name).eq(getattr(self, name))
+        address = Signal(10)
+        asked, waits = Signal(), Signal()  # in the clock after the address; for a counter
+        high = Signal()
+        slot = Signal.like(counters.slot)
+        m.d.comb += self.s_axil_arready.eq(~asked & ~waits & ~self.s_axil_rvalid)
+        m.d.sync += asked.eq(self.s_axil_arvalid & self.s_axil_arready)
+        with m.If(self.s_axil_arready):
+            m.d.sync += address.eq(self.s_axil_araddr >> 2)
         with m.If(self.s_axil_rready):
             m.d.sync += self.s_axil_rvalid.eq(0)
-        with m.If(self.s_axil_arvalid & self.s_axil_arready):
-            m.d.sync += self.s_axil_rvalid.eq(1)
-            with m.Switch(self.s_axil_araddr[2:]):
-                for register in REGISTERS:
+        with m.If(asked):
+            m.d.sync += [
+                waits.eq(_counter(address)), high.eq(address[0]), slot.eq(address >> 1),
+                self.s_axil_rvalid.eq(~_counter(address)),
+                self.s_axil_rdata.eq(0), self.s_axil_rresp.eq(axi.SLVERR),
+            ]  # fmt: skip
+            with m.Switch(address):
+                for register in _PLAIN:
                     with m.Case(register.offset >> 2):
                         m.d.sync += [
                             self.s_axil_rdata.eq(values[register.name]),
                             self.s_axil_rresp.eq(axi.OKAY),
                         ]
-                with m.Default():
-                    m.d.sync += [self.s_axil_rdata.eq(0), self.s_axil_rresp.eq(axi.SLVERR)]
+        with m.Elif(waits & (counters.slot == slot)):
+            m.d.sync += [
+                waits.eq(0), self.s_axil_rvalid.eq(1), self.s_axil_rresp.eq(axi.OKAY),
+                self.s_axil_rdata.eq(Mux(high, counters.value[32:], counters.value[:32])),
+            ]  # fmt: skip
 
-    def _counters(self, m) -> dict:
-        """Name -> value of every counter. Those of whole beats leave out the bits that stay 0."""
-        beat_bits = log2(self.config.bus_bytes)
-        counts = {"CYCLES": (self.cause != 0, 1, 0), "PLANES": (self.plane, 1, 0),
-                  "BYTES_ACTIVATION_WRITE": (self.write_beat, self.write_bytes, 0)}  # fmt: skip
-        for cause in Cause:
-            if cause != Cause.IDLE:
-                counts[f"CYCLES_{cause.name}"] = (self.cause == cause, 1, 0)
-        for read_class, name in READ_COUNTERS.items():
-            counts[name] = (self.read_beat & (self.read_class == read_class), 1, beat_bits)
-        values = {}
-        for name in COUNTERS:
-            enable, amount, zeros = counts[name]
-            counter = Signal(COUNTER_BITS - zeros, name=name.lower())
-            with m.If(self.start):
-                m.d.sync += counter.eq(0)
-            with m.Elif(enable):
-                m.d.sync += counter.eq(counter + amount)
-            values[name] = Cat(Const(0, zeros), counter)
-        return values
+
+_PLAIN = [r for r in REGISTERS if r.offset < COUNTER_BASE]
+assert COUNTER_BASE % (8 * SLOTS) == 0, "a counter's slot is its address"
+
+
+def _counter(address):
+    """Whether a word address is half of a counter."""
+    base = COUNTER_BASE >> 2
+    return (address[log2(base) :] == 1) & (address[: log2(base)] < 2 * len(COUNTERS))

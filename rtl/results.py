@@ -7,16 +7,19 @@ from amaranth.lib.wiring import In, Out
 from hfn_accel.config import Config, log2
 
 from .memory import SplitMemory
+from .read_ahead import ReadAhead
 
 
 class ResultStore(wiring.Component):
     """Keeps U 32-bit accumulators a clock, then streams the first `words` of them to a WriteDma.
 
     `write_en`, `write_address` (units of U words) and `write_data` fill the buffer. `start` (with
-    `words` held) begins the stream: `o_valid` rises on the following clock, a beat a clock as
+    `words`, > 0) begins the stream: `o_valid` rises START_CYCLES clocks later, a beat a clock as
     `o_ready` allows; `o_strb` masks the bytes beyond the last word, which are 0. `o_bytes` is the
     number of bytes in the present beat. After the last beat `o_valid` falls.
     """
+
+    START_CYCLES = 2
 
     def __init__(self, config: Config):
         self.config = config
@@ -37,34 +40,33 @@ class ResultStore(wiring.Component):
         per_beat = config.axi_data_width // 32
         m.submodules.buffer = buffer = SplitMemory(
             32 * max(config.result_words, config.units),
-            (32 * config.units,), config.axi_data_width,
+            (32 * config.units,), config.axi_data_width, latency=self.START_CYCLES,
         )  # fmt: skip
-        beat, left = Signal(16), Signal(16)  # beat being shown; words not yet accepted
-        following = Signal(16)
+        m.submodules.ahead = ahead = ReadAhead(
+            config.axi_data_width, len(buffer.r_addr), buffer.latency
+        )
+        whole, rest = Signal(16 - log2(per_beat)), Signal(log2(per_beat))  # beats; words behind
+        present = Signal(per_beat)
         m.d.comb += [
             buffer.w_en.eq(self.write_en),
             buffer.w_addr.eq(self.write_address),
             buffer.w_data.eq(self.write_data),
-            following.eq(beat + (self.o_valid & self.o_ready)),
-            buffer.r_addr.eq(following),
-            self.o_valid.eq(left != 0),
+            buffer.r_en.eq(ahead.advance),
+            buffer.r_addr.eq(ahead.place),
+            ahead.start.eq(self.start),
+            ahead.i_data.eq(buffer.r_data),
+            ahead.o_ready.eq(self.o_ready),
+            present.eq(Cat((whole != 0) | (rest > i) for i in range(per_beat))),
+            self.o_valid.eq(ahead.o_valid & present[0]),
+            self.o_bytes.eq(Mux(whole != 0, per_beat, rest) << 2),
+            self.o_strb.eq(Cat(word.replicate(4) for word in present)),
+            self.o_data.eq(ahead.o_data & Cat(word.replicate(32) for word in present)),
         ]
-        present = Signal(range(per_beat + 1))
-        with m.If(left >= per_beat):
-            m.d.comb += present.eq(per_beat)
-        with m.Else():
-            m.d.comb += present.eq(left)
-        m.d.comb += [
-            self.o_bytes.eq(present << 2),
-            self.o_strb.eq(Cat((present > i).replicate(4) for i in range(per_beat))),
-            self.o_data.eq(Cat(
-                Mux(present > i, buffer.r_data.word_select(i, 32), 0) for i in range(per_beat)
-            )),
-        ]  # fmt: skip
-        m.d.sync += beat.eq(following)
         with m.If(self.o_valid & self.o_ready):
-            m.d.sync += left.eq(left - present)
+            with m.If(whole != 0):
+                m.d.sync += whole.eq(whole - 1)
+            with m.Else():
+                m.d.sync += rest.eq(0)
         with m.If(self.start):
-            m.d.sync += [beat.eq(0), left.eq(self.words)]
-            m.d.comb += buffer.r_addr.eq(0)
+            m.d.sync += Cat(rest, whole).eq(self.words)
         return m

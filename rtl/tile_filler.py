@@ -8,8 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from hfn_accel.config import Config, log2
 from hfn_accel.program import Signs
-from hfn_accel.timing import FILL_CYCLES
+from hfn_accel.timing import FILL_CYCLES, MASK_CYCLES
 
+from .loops import Nest
 from .sign_generator import SignGenerator
 
 # The layer's fields: bits. The first six are the loops, innermost first.
@@ -59,25 +60,28 @@ def tile_rows(config: Config, layer: dict[str, int]) -> Iterator[list[tuple]]:
 class TileFiller(wiring.Component):
     """Walks the tiles of one layer as `tile_rows` does and fills the array's shadow tile.
 
-    `setup` (one clock) captures the layer and returns to its first tile; it abandons a fill under
-    way and lowers `ready`. The layer: the fields LAYER of a CONV, of which the counts are at least
-    1; `sign_state` is the LFSR's at the first weight. A weight's sign is the sequence's bit, its
-    XOR with the sign plane's (`signs` EXCEPTIONS), or the sign plane's (EXPLICIT).
+    `setup` (one clock) goes to a layer's first tile; it abandons a fill under way and lowers
+    `ready`. The layer, held from `setup` on until the last tile is filled: the fields LAYER of a
+    CONV, of which the counts are at least 1; `sign_state` is the LFSR's at the first weight. A
+    weight's sign is the sequence's bit, its XOR with the sign plane's (`signs` EXCEPTIONS), or the
+    sign plane's (EXPLICIT).
 
     `go` (one clock, from the clock after `setup`, never during a fill) starts the next tile and
     lowers `ready` from the next clock on. `ready` rises `rows(tile) * clocks + FILL_CYCLES` clocks
-    after `go`, a row taking two clocks with a sign plane and else one; the shadow tile is then
-    complete and stays so until the next `go`. After the layer's last tile, `go` only lowers
+    after `go`, a row taking two clocks with a sign plane and else one. The shadow tile begins to
+    change ROW_CYCLES clocks after `go` and is complete, until it changes for the next tile, from
+    ROW_CYCLES - 1 clocks after the rise of `ready`. After the layer's last tile, `go` only lowers
     `ready`.
 
-    Mask buffer: `mask_data` is the row at the `mask_addr` of one clock before. A tile's first row
-    is addressed from the end of the fill before it (or from `setup`) until `go`, and read in the
-    clock of `go`: the layer's mask must be in the buffer by then.
+    Mask buffer: `mask_data` is the row at the `mask_addr` of MASK_CYCLES clocks before. A tile's
+    first row is addressed from the end of the fill before it (or from `setup`) until `go`, and
+    read in the clock of `go`: the layer's mask must be in the buffer by then.
 
     To the array: `clear` with the first row, `row_en`, `row_index`, `row_mask`, `row_sign`.
     """
 
     FILL_CYCLES = FILL_CYCLES
+    ROW_CYCLES = MASK_CYCLES + 1
 
     def __init__(self, config: Config):
         self.config = config
@@ -101,101 +105,81 @@ class TileFiller(wiring.Component):
         m = Module()
         m.submodules.generator = generator = SignGenerator(self.config.columns)
 
-        # A loop's counter runs from 0 to its last value, captured by `setup`. It counts when the
-        # loop within it ends; the innermost counts tiles.
-        row, last_lane = Signal(self.row_index.shape()), Signal.like(self.last_rows)
-        source = Signal.like(self.signs)
-        filling = Signal()
-        remaining = Signal()  # tiles are left
-        second = Signal()  # the clock in which the row's signs arrive
-        complete = Signal()  # all of a row has arrived
-        last_row = Signal()
-        loops, ends, end = {}, {}, last_row
-        for name in LOOPS:
-            port = getattr(self, name)
-            counter, last = Signal.like(port, name=name[:-1]), Signal.like(port, name="last")
-            with m.If(end):
-                m.d.sync += counter.eq(Mux(counter == last, 0, counter + 1))
-            ends[name] = Signal(name=f"end_{name}")
-            m.d.comb += ends[name].eq(end & (counter == last))
-            loops[name], end = (counter, last), ends[name]
-        end_coat, end_strip = ends["kernel_height"], ends["coats"]
-        end_tile, end_layer = ends["strips"], ends["out_tiles"]
-        last_in_tile = loops["in_tiles"][0] == loops["in_tiles"][1]
-        double = source != Signs.SEQUENCE
+        # clock n: a row's last word is asked for; n + 1: `complete`; n + 2: the word is here, the
+        # signs of n + 1 beside it, and behind a tile's last row the loops step (`tile_end`)
+        filling, remaining = Signal(), Signal()  # a tile is being filled; tiles are left
+        second, complete = Signal(), Signal()  # of the two clocks of a row with a sign plane
+        row, last_lane = Signal(self.row_index.shape()), Signal(self.row_index.shape())
+        last_row, tile_end = Signal(), Signal()
+        double = Signal()
+        nest = Nest(m, {name: getattr(self, name) for name in LOOPS}, tile_end, self.setup)
+        ends, last_in_tile = nest.ends, nest.last["in_tiles"]
+        m.d.sync += [double.eq(self.signs != Signs.SEQUENCE), tile_end.eq(last_row),
+                     last_lane.eq(self.last_rows - 1)]  # fmt: skip
         m.d.comb += [
             complete.eq(filling & (second | ~double)),
             last_row.eq(complete & (row == Mux(last_in_tile, last_lane, self.config.rows - 1))),
-        ]
-
-        # `place`, within a plane, runs ahead of `row`: it waits at the next tile's first row.
-        start = Signal()
-        m.d.comb += start.eq(self.go & remaining)
-        place, tile_place, next_beat, coat_base, first_base, sign_base, stride = (
-            Signal.like(self.mask_addr, name=n)
-            for n in ("place", "tile_place", "next_beat", "coat_base", "first_base", "sign_base",
-                      "stride")
-        )  # fmt: skip
-        beat_bits = log2(self.config.axi_data_width // self.config.columns)
-        m.d.comb += next_beat.eq((place + ((1 << beat_bits) - 1))[beat_bits:] << beat_bits)
-        with m.If(end_tile):
-            m.d.sync += [place.eq(next_beat), tile_place.eq(next_beat)]
-        with m.Elif(end_coat):
-            m.d.sync += place.eq(tile_place)
-        with m.Elif(Mux(double, filling & ~second, start | (filling & ~last_row))):
-            m.d.sync += place.eq(place + 1)
-        with m.If(end_strip):
-            m.d.sync += coat_base.eq(first_base)
-        with m.Elif(end_coat):
-            m.d.sync += coat_base.eq(coat_base + stride)
-        asks_signs = filling & double & ~second
-        m.d.comb += self.mask_addr.eq(place + Mux(asks_signs, sign_base, coat_base))
-
-        m.d.comb += [
             generator.load.eq(self.setup),
             generator.load_state.eq(self.sign_state),
-            generator.jump.eq(end_tile),
-            generator.rewind.eq(end_coat),
+            generator.jump.eq(ends["strips"]),
+            generator.rewind.eq(ends["kernel_height"]),
             generator.step.eq(complete),
         ]
-
-        written = Signal()  # the row at the outputs is the tile's last
-        held = Signal.like(self.mask_data)  # the mask row, while its signs are read
-        m.d.sync += [self.clear.eq(0), self.row_en.eq(0), written.eq(last_row),
-                     held.eq(self.mask_data)]  # fmt: skip
-        with m.If(written):
-            m.d.sync += self.ready.eq(1)
         with m.If(filling):
             m.d.sync += second.eq(double & ~second)
         with m.If(complete):
-            m.d.sync += [
-                self.clear.eq(row == 0),
-                self.row_en.eq(1),
-                self.row_index.eq(row),
-                self.row_mask.eq(Mux(double, held, self.mask_data)),
-                self.row_sign.eq(
-                    Mux(source == Signs.EXPLICIT, 0, generator.signs)
-                    ^ Mux(double, self.mask_data, 0)
-                ),
-                row.eq(row + 1),
-            ]
+            m.d.sync += row.eq(row + 1)
         with m.If(last_row):
-            m.d.sync += [row.eq(0), filling.eq(0), remaining.eq(~end_layer)]
+            m.d.sync += [row.eq(0), filling.eq(0)]
+        with m.If(tile_end):
+            m.d.sync += [self.ready.eq(1), remaining.eq(~ends["out_tiles"])]
         with m.If(self.go):
             m.d.sync += [self.ready.eq(0), filling.eq(remaining)]
+
+        # `place`, within a plane, runs ahead of `row`: it waits at the next tile's first row.
+        place, tile_place, next_beat, coat_base, sign_base = (
+            Signal.like(self.mask_addr, name=n)
+            for n in ("place", "tile_place", "next_beat", "coat_base", "sign_base")
+        )
+        beat_bits = log2(self.config.axi_data_width // self.config.columns)
+        stride, first_base = self.plane_beats << beat_bits, self.mask_base << beat_bits
+        m.d.comb += next_beat.eq((place + ((1 << beat_bits) - 1))[beat_bits:] << beat_bits)
+        with m.If(ends["strips"]):
+            m.d.sync += [place.eq(next_beat), tile_place.eq(next_beat)]
+        with m.Elif(ends["kernel_height"]):
+            m.d.sync += place.eq(tile_place)
+        with m.Elif(Mux(double, filling & ~second, self.go & remaining | (filling & ~last_row))):
+            m.d.sync += place.eq(place + 1)
+        with m.If(ends["coats"]):
+            m.d.sync += coat_base.eq(first_base)
+        with m.Elif(ends["kernel_height"]):
+            m.d.sync += coat_base.eq(coat_base + stride)
+        parts = [Signal.like(self.mask_addr, name=f"sign_base_{i}") for i in range(2)]
+        ones, twos, fours = (Mux(bit, stride << i, 0) for i, bit in enumerate(self.coats))
+        m.d.sync += [parts[0].eq(ones + twos), parts[1].eq(first_base + fours),
+                     sign_base.eq(parts[0] + parts[1])]  # fmt: skip
+        asks_signs = filling & double & ~second
+        m.d.comb += self.mask_addr.eq(place + Mux(asks_signs, sign_base, coat_base))
+
+        # The row, from `complete` on its way to the array.
+        held = Signal.like(self.mask_data)  # the mask row, while its signs are read
+        signs, index, arrives = Signal.like(self.row_sign), Signal.like(row), Signal()
+        m.d.sync += [
+            arrives.eq(complete),
+            index.eq(row),
+            signs.eq(Mux(self.signs == Signs.EXPLICIT, 0, generator.signs)),
+            held.eq(self.mask_data),
+            self.row_en.eq(arrives),
+            self.clear.eq(arrives & (index == 0)),
+            self.row_index.eq(index),
+            self.row_mask.eq(Mux(double, held, self.mask_data)),
+            self.row_sign.eq(signs ^ Mux(double, self.mask_data, 0)),
+        ]
         with m.If(self.setup):
-            for name, (counter, last) in loops.items():
-                m.d.sync += [counter.eq(0), last.eq(getattr(self, name) - 1)]
-            first = self.mask_base << beat_bits
             m.d.sync += [
-                last_lane.eq(self.last_rows - 1),
-                source.eq(self.signs),
-                *(s.eq(0) for s in (row, filling, second, written, place, tile_place)),
-                *(s.eq(0) for s in (self.row_en, self.clear, self.ready)),
+                *(s.eq(0) for s in (row, filling, second, tile_end, place, tile_place)),
+                *(s.eq(0) for s in (arrives, self.row_en, self.clear, self.ready)),
                 remaining.eq(1),
-                stride.eq(self.plane_beats << beat_bits),
-                coat_base.eq(first),
-                first_base.eq(first),
-                sign_base.eq(first + (self.coats * self.plane_beats << beat_bits)),
+                coat_base.eq(first_base),
             ]
         return m

@@ -1,25 +1,29 @@
 """AXI4 write master: one transfer of consecutive beats, split into bursts."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hfn_accel.config import Config
+from hfn_accel.config import Config, log2
 from hfn_accel.timing import OUTSTANDING
 
 from . import axi
 from .burst import BurstSplitter
 
+OUTSIDE = 1
+"""Error of a transfer that may not be."""
+
 
 class WriteDma(wiring.Component):
-    """Writes `beats` bus beats, taken from a stream, to `address` and on.
+    """Writes `bytes` bytes in whole bus beats, taken from a stream, to `address` + `offset` and on.
 
-    `start` (a pulse while not busy) takes `address` (bytes, a multiple of the bus width) and
-    `beats` (> 0) and clears `error`. `busy` is high from the clock after `start` to the clock of
-    the last write response, inclusive. `i_valid`, `i_data`, `i_strb`, `i_ready` pass
-    combinationally to channel W; a beat must be held until it is ready.
+    `start` (a pulse while not busy) takes `address` and `offset` (bytes, multiples of the bus
+    width), `bytes` (> 0), and `size`, the bytes that may be written from `address` on; it clears
+    `error`. `busy` is high from the clock after `start` to the clock of the last write response,
+    inclusive. `i_valid`, `i_data`, `i_strb`, `i_ready` pass combinationally to channel W; a beat
+    must be held until it is ready.
 
-    Bursts never cross a multiple of `config.burst_bytes`. The first address goes out on the clock
+    Bursts never cross a multiple of `config.burst_bytes`. The first address goes out three clocks
     after `start`, and one more every clock until OUTSTANDING are without a response; then one on
     the clock after each response. A burst's data go out from the clock after its address on. Where
     AWREADY, WREADY and `i_valid` are always high, a response comes L >= 1 clocks after a burst's
@@ -29,7 +33,8 @@ class WriteDma(wiring.Component):
     Errors: `error` keeps the first bad response until the next `start`: BRESP SLVERR (2) or DECERR
     (3); EXOKAY, which nobody asked for, counts as SLVERR. No further burst is issued, those in
     flight end with beats that write nothing, and `busy` falls. `abort` (held until `busy` falls)
-    does the same without an error. A beat on offer is still written.
+    does the same without an error. A beat on offer is still written. `error` is OUTSIDE (1) for a
+    transfer that ends behind `size` or passes the end of the address space: nothing is written.
     """
 
     def __init__(self, config: Config):
@@ -37,7 +42,9 @@ class WriteDma(wiring.Component):
         super().__init__({
             "start": In(1),
             "address": In(32),
-            "beats": In(24),
+            "offset": In(32),
+            "bytes": In(axi.transfer_bits(config)),
+            "size": In(32),
             "abort": In(1),
             "busy": Out(1),
             "error": Out(2),
@@ -57,18 +64,29 @@ class WriteDma(wiring.Component):
             Signal(name=n) for n in ("drain", "stop", "issue", "answer", "bad")
         )
 
+        begun = Signal(2)  # the clocks after `start`
+        first, end = Signal(33), Signal(33)  # address; offset of the transfer's end
+        beats, size = Signal(24), Signal(32)
+        shift = log2(self.config.bus_bytes)
+        m.d.sync += begun.eq(Cat(self.start, begun))
+        with m.If(self.start):
+            m.d.sync += [
+                first.eq(self.address + self.offset), end.eq(self.offset + self.bytes),
+                beats.eq((self.bytes + self.config.bus_bytes - 1) >> shift), size.eq(self.size),
+            ]  # fmt: skip
+
         axi.burst_constants(m, self, "w", self.config)
         m.d.comb += [
-            bursts.start.eq(self.start),
-            bursts.address.eq(self.address),
-            bursts.beats.eq(self.beats),
+            bursts.start.eq(begun[0]),
+            bursts.address.eq(first),
+            bursts.beats.eq(beats),
             bursts.issue.eq(issue),
             bursts.beat.eq(self.m_axi_wvalid & self.m_axi_wready),
             stop.eq(drain | (self.error != 0)),
             self.m_axi_awaddr.eq(bursts.burst_address),
             self.m_axi_awlen.eq(bursts.burst_length),
             self.m_axi_awvalid.eq(
-                waiting | (self.busy & bursts.more & ~stop & (in_flight != OUTSTANDING))
+                waiting | (self.busy & bursts.more & ~stop & ~begun[0] & (in_flight != OUTSTANDING))
             ),
             issue.eq(self.m_axi_awvalid & self.m_axi_awready),
             self.m_axi_wdata.eq(Mux(drain, 0, self.i_data)),
@@ -90,7 +108,13 @@ class WriteDma(wiring.Component):
             m.d.sync += drain.eq(1)
         with m.If(bad & (self.error == 0)):
             m.d.sync += self.error.eq(Mux(self.m_axi_bresp == axi.DECERR, axi.DECERR, axi.SLVERR))
-        with m.If((left == 0) & ~bursts.open & ~self.m_axi_awvalid & (~bursts.more | stop | bad)):
+        outside = Signal()
+        with m.If(begun[0]):
+            m.d.sync += outside.eq((end > size) | first[-1])
+        with m.If(begun[1] & (outside | bursts.wraps)):
+            m.d.sync += self.error.eq(OUTSIDE)
+        complete = ~bursts.more & (begun == 0)
+        with m.If((left == 0) & ~bursts.open & ~self.m_axi_awvalid & (complete | stop | bad)):
             m.d.sync += self.busy.eq(0)
         with m.If(self.start):
             m.d.sync += [self.busy.eq(1), self.error.eq(0), drain.eq(0), in_flight.eq(0)]

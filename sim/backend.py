@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hfn_accel import functional, images, registers
+from hfn_accel import functional, gen, images, registers
 from hfn_accel.config import Config
 from hfn_accel.errors import HfnError
 from hfn_accel.program import ALIGNMENT, Program
@@ -26,11 +26,13 @@ class Result(functional.Result):
     """functional.Result as counted by the RTL, `bytes`, `planes` and `cycles` of the first run.
 
     `activations` are empty if they were not kept. cycles: by cause, with `total`. seconds: that
-    the simulation took, the build of the simulator not included but under cocotb.
+    the simulation took, the build of the simulator not included but under cocotb. coverage: as of
+    harness.Result.
     """
 
     cycles: dict[str, int]
     seconds: float
+    coverage: str = ""
 
 
 class RunError(HfnError):
@@ -44,10 +46,7 @@ class RunError(HfnError):
 @lru_cache(maxsize=4)
 def design(config: Config, trace: bool) -> str:
     """The top module as Verilog; with `trace`, its `trace_*` ports."""
-    from rtl.accelerator import Accelerator
-    from rtl.emit import verilog
-
-    return verilog(Accelerator(config, trace), "hfn_accel")
+    return gen.verilog(gen.accelerator(config, trace))
 
 
 def aligned(data: bytes) -> bytes:
@@ -55,13 +54,21 @@ def aligned(data: bytes) -> bytes:
     return data + bytes(-len(data) % ALIGNMENT)
 
 
-def start_commands(program: int, source: int, target: int, workspace: int) -> list[tuple]:
-    """Run once: set the addresses, start with the interrupt on, wait, read status and counters."""
-    start = registers.encode("CONTROL", start=1, irq_enable=1)
+def writable(program: Program) -> tuple[int, int]:
+    """Bytes of output and of workspace that a run writes at most."""
+    return program.header["output_bytes"], program.header["workspace_bytes"]
+
+
+def start_commands(program: int, source: int, target: int, workspace: int,
+                   sizes: tuple[int, int]) -> list[tuple]:  # fmt: skip
+    """Run once: set addresses and sizes (bytes that may be written of output and workspace), start
+    with the interrupt on, wait, read status and counters."""
+    settings = {"PROGRAM_ADDR": program, "INPUT_ADDR": source, "OUTPUT_ADDR": target,
+                "WORKSPACE_ADDR": workspace, "OUTPUT_SIZE": sizes[0], "WORKSPACE_SIZE": sizes[1],
+                "CONTROL": registers.encode("CONTROL", start=1, irq_enable=1)}  # fmt: skip
     return [
-        ("write", OFFSETS["PROGRAM_ADDR"], program), ("write", OFFSETS["INPUT_ADDR"], source),
-        ("write", OFFSETS["OUTPUT_ADDR"], target), ("write", OFFSETS["WORKSPACE_ADDR"], workspace),
-        ("write", OFFSETS["CONTROL"], start), ("wait",), ("write", OFFSETS["IRQ_STATUS"], 3),
+        *(("write", OFFSETS[name], value) for name, value in settings.items()),
+        ("wait",), ("write", OFFSETS["IRQ_STATUS"], 3),
         ("read", OFFSETS["STATUS"]),
         *(("read", OFFSETS[f"{name}_{half}"]) for name in registers.COUNTERS
           for half in ("LO", "HI")),
@@ -75,14 +82,15 @@ def counters(reads: np.ndarray) -> tuple[dict[str, int], dict[str, int]]:
     return status, {name: int(low) | int(high) << 32 for name, low, high in pairs}
 
 
-def simulate(config: Config, job: harness.Job, simulator: str = "verilator",
-             threads: int = 1) -> harness.Result:  # fmt: skip
+def simulate(config: Config, job: harness.Job, simulator: str = "verilator", threads: int = 1,
+             coverage: bool = False) -> harness.Result:  # fmt: skip
     """Run a job on the accelerator: C++ harness (of `threads`) for `verilator`, else cocotb."""
     if simulator not in SIMULATORS:
         raise HfnError(f"simulator must be one of {', '.join(SIMULATORS)}, not {simulator!r}")
     text = design(config, job.trace)
     if simulator == "verilator":
-        return harness.execute(harness.build(text, config, threads=threads), job)
+        binary = harness.build(text, config, threads=threads, coverage=coverage)
+        return harness.execute(binary, job)
     options = {name: getattr(job, name) for name in (
         "commands", "latency", "seed", "stall", "limit", "fault", "trace")}  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="hfn-accel-") as name:
@@ -136,7 +144,8 @@ class Layout:
 
 def run(program: Program, config: Config, pictures: np.ndarray, *, simulator: str = "verilator",
         latency: int = 16, seed: int | None = None, keep: bool = False, progress: int = 0,
-        threads: int = 1, workspace: np.ndarray | None = None) -> Result:  # fmt: skip
+        threads: int = 1, workspace: np.ndarray | None = None,
+        coverage: bool = False) -> Result:  # fmt: skip
     """Classify images, uint8 (N, height, width, channels), on the RTL, run after run.
 
     A run takes the program's batch; the last is filled up with the last image, as in
@@ -144,7 +153,7 @@ def run(program: Program, config: Config, pictures: np.ndarray, *, simulator: st
     (cocotb). latency: clocks of the memory model, random with a `seed`. keep: return every
     intermediate activation. progress: clocks that a run is expected to take, for a line about the
     time left on standard error; 0: none. threads: of the Verilated model. workspace: what lies
-    there before the first run (`slicing.slice_program`).
+    there before the first run (`slicing.slice_program`). coverage: of a core that is built for it.
 
     Raises RunError if the core stops with an error, AssertionError if its runs differ in cycles.
     """
@@ -152,14 +161,14 @@ def run(program: Program, config: Config, pictures: np.ndarray, *, simulator: st
     header = program.header
     inputs = images.pack_runs(pictures, header["batch"])
     layout = Layout.of(program, inputs, workspace)
-    commands = []
+    commands, sizes = [], writable(program)
     for source, target in zip(layout.inputs, layout.outputs, strict=True):
-        commands += start_commands(0, source, target, layout.workspace)
+        commands += start_commands(0, source, target, layout.workspace, sizes)
         commands.append(("expect", OFFSETS["STATUS"], registers.encode("STATUS", error=1), 0))
     job = harness.Job(memory=layout.memory, commands=commands, latency=latency, seed=seed,
                       trace=keep, progress=PROGRESS * bool(progress),
                       expected=progress * len(inputs))  # fmt: skip
-    done = simulate(config, job, simulator, threads)
+    done = simulate(config, job, simulator, threads, coverage)
     counted = []
     for reads in done.reads.reshape(-1, 2 + 2 * len(registers.COUNTERS)):
         status, count = counters(reads[:-1])
@@ -183,6 +192,7 @@ def run(program: Program, config: Config, pictures: np.ndarray, *, simulator: st
         cycles={c.name.lower(): counted[0][f"CYCLES_{c.name}"] for c in Cause if c}
         | {"total": counted[0]["CYCLES"]},
         seconds=done.seconds,
+        coverage=done.coverage,
     )
 
 

@@ -32,9 +32,10 @@
 #include <sstream>
 #include <string>
 
-#include "Vtop.h"
-#include "memory.h"
-#include "verilated.h"
+#include "core.h"
+#ifdef HFN_COVERAGE
+#include "verilated_cov.h"
+#endif
 
 struct Progress {
     static constexpr uint64_t kLook = 1 << 14;  // clocks between two looks at the time
@@ -71,44 +72,14 @@ struct Progress {
     }
 };
 
-struct Harness {
-    VerilatedContext context;
-    Vtop top{&context};
-    Memory memory{&top};
+struct Harness : Core {
     FILE* trace = nullptr;
     FILE* results = nullptr;
     uint64_t limit = 1ull << 40;
     Progress progress;
 
-    void reset() {
-        memory.reset();
-        top.rst = 1;
-        for (int i = 0; i < 4; ++i) {
-            top.eval();
-            edge();
-        }
-        top.rst = 0;
-    }
-
-    void edge() {
-        top.clk = 1;
-        top.eval();
-        top.clk = 0;
-    }
-
-    // One clock. `look` sees the design's outputs in it, before the edge.
-    template <typename Look>
-    void clock(Look look) {
-        top.eval();
-        look();
-        record();
-        memory.sample();
-        edge();
-        memory.drive();
+    void record() override {
         if (progress.seconds > 0 && memory.now % Progress::kLook == 0) progress.look(memory.now);
-    }
-
-    void record() {
 #ifdef HFN_TRACE
         if (trace && top.trace_valid) {
             const struct {
@@ -122,58 +93,6 @@ struct Harness {
             fwrite(&event, sizeof event, 1, trace);
         }
 #endif
-    }
-
-    static constexpr int kAccess = 10000;  // clocks; an AXI4-Lite access takes a handful
-
-    void write(uint32_t offset, uint32_t value) {
-        top.s_axil_awaddr = offset;
-        top.s_axil_wdata = value;
-        top.s_axil_wstrb = 15;
-        top.s_axil_awvalid = top.s_axil_wvalid = top.s_axil_bready = 1;
-        for (int i = 0; i < kAccess; ++i) {
-            bool address, data, answer;
-            clock([&] {
-                address = top.s_axil_awready;
-                data = top.s_axil_wready;
-                answer = top.s_axil_bvalid;
-            });
-            if (address) top.s_axil_awvalid = 0;
-            if (data) top.s_axil_wvalid = 0;
-            if (answer) {
-                top.s_axil_bready = 0;
-                return;
-            }
-        }
-        fail("register write was not answered");
-    }
-
-    uint32_t read(uint32_t offset) {
-        top.s_axil_araddr = offset;
-        top.s_axil_arvalid = top.s_axil_rready = 1;
-        for (int i = 0; i < kAccess; ++i) {
-            bool address, answer;
-            uint32_t value;
-            clock([&] {
-                address = top.s_axil_arready;
-                answer = top.s_axil_rvalid;
-                value = top.s_axil_rdata;
-            });
-            if (address) top.s_axil_arvalid = 0;
-            if (answer) {
-                top.s_axil_rready = 0;
-                return value;
-            }
-        }
-        fail("register read was not answered");
-    }
-
-    // Clocks until irq, the clock that shows it included; `limit` + 1 if it does not come.
-    uint64_t wait() {
-        bool irq = false;
-        uint64_t clocks = 0;
-        while (!irq && clocks++ < limit) clock([&] { irq = top.irq; });
-        return clocks;
     }
 };
 
@@ -228,7 +147,7 @@ static void run(Harness& h, const std::string& job) {
             fprintf(h.results, "read %llu %u\n", static_cast<unsigned long long>(a), value);
             ended = (value & b) != c;
         } else if (word == "wait") {
-            const uint64_t clocks = h.wait();
+            const uint64_t clocks = h.wait(h.limit);
             ended = clocks > h.limit;
             fprintf(h.results, "%s %llu\n", ended ? "timeout" : "wait",
                     static_cast<unsigned long long>(clocks));
@@ -240,10 +159,18 @@ static void run(Harness& h, const std::string& job) {
     if (h.results && fclose(h.results)) fail("cannot write the results");
     h.progress.end();
     h.top.final();
+#ifdef HFN_COVERAGE
+    h.context.coveragep()->write("coverage.dat");
+#endif
 }
 
 int main(int argc, char** argv) {
-    if (argc != 2) fail("usage: harness JOB");
-    Harness harness;
-    run(harness, argv[1]);
+    try {
+        if (argc != 2) fail("usage: harness JOB");
+        Harness harness;
+        run(harness, argv[1]);
+    } catch (const std::runtime_error& error) {
+        fprintf(stderr, "harness: %s\n", error.what());
+        return 1;
+    }
 }

@@ -19,7 +19,8 @@ from hfn_accel.errors import HfnError
 from . import verilator
 from .build import build_folder, cached, digest, jobs
 
-SOURCES = tuple(Path(__file__).with_name(name) for name in ("harness.cpp", "memory.h"))
+MAIN = Path(__file__).with_name("harness.cpp")
+HEADERS = tuple(Path(__file__).with_name(name) for name in ("core.h", "memory.h", "faults.h"))
 # What runs every clock is optimised; what runs once is compiled fast.
 OPTIMISE = ("-MAKEFLAGS", "OPT_FAST=-O2", "-MAKEFLAGS", "OPT_SLOW=-O0")
 TRACE = np.dtype(
@@ -64,7 +65,8 @@ class Result:
 
     memory: uint8, afterwards. reads: int64, a value for each `read` and `expect` that was reached.
     waits: int64, clocks that each `wait` took. trace: records of dtype TRACE in order of time:
-    descriptor index, bank, address in units of C lanes, the C bits. seconds: wall time.
+    descriptor index, bank, address in units of C lanes, the C bits. seconds: wall time. coverage:
+    Verilator's file, of a binary that was built for it.
     """
 
     memory: np.ndarray
@@ -72,20 +74,29 @@ class Result:
     waits: np.ndarray
     trace: np.ndarray
     seconds: float
+    coverage: str = ""
 
 
-def build(verilog: str | Path, config: Config, *, threads: int = 1) -> Path:
+def build(verilog: str | Path, config: Config, *, threads: int = 1, main: Path = MAIN,
+          parts: Path | None = None, coverage: bool = False) -> Path:  # fmt: skip
     """Compile a design for `execute`; returns the binary's path.
 
     `verilog` is the text or the path of a module `hfn_accel` of `config`'s bus width, as
     `hfn_accel.gen` emits it. The binary lies under build/sim and is kept for equal content.
-    `threads` > 1 lets Verilator split the model. Raises HfnError if Verilator fails or is missing.
+    `threads` > 1 lets Verilator split the model. `main`: another program around the model than the
+    harness, which names the binary; `parts`: a folder, named by its content, with headers and
+    objects that it is built with. `coverage`: count what toggles. Raises HfnError if Verilator
+    fails or is missing.
     """
     text = verilog if isinstance(verilog, str) and "\n" in verilog else Path(verilog).read_text()
     traced = re.search(r"^\s*output\b[^;\n]*\btrace_valid\b", text, re.MULTILINE) is not None
-    flags = f"-I{SOURCES[0].parent} -DHFN_BUS={config.axi_data_width}"
+    flags = f"-I{MAIN.parent} -DHFN_BUS={config.axi_data_width}"
     flags += " -DHFN_TRACE" if traced else ""
-    sources = [path.read_text() for path in SOURCES]
+    flags += f" -I{parts}" if parts else ""
+    flags += " -DHFN_COVERAGE" if coverage else ""
+    extra = sorted(map(str, parts.glob("*.o"))) if parts else []
+    extra += ["--coverage-toggle"] if coverage else []
+    sources = [path.read_text() for path in (main, *HEADERS)]
     tag = digest(text, flags, OPTIMISE, threads, verilator.find().version, *sources)
 
     def make(part: Path):
@@ -94,13 +105,14 @@ def build(verilog: str | Path, config: Config, *, threads: int = 1) -> Path:
             ["--cc", "--exe", "--build", "-j", str(jobs()), "--threads", str(threads), "-O3",
              "--x-assign", "fast", "--x-initial", "fast", "-Wno-fatal", "-Wno-lint", "-Wno-style",
              "--top-module", "hfn_accel", "--prefix", "Vtop", "-Mdir", "objects",
-             "-o", "../harness", "-CFLAGS", flags, *OPTIMISE, "hfn_accel.v", str(SOURCES[0])],
+             "-o", f"../{main.stem}", "-CFLAGS", flags, *OPTIMISE, "hfn_accel.v", str(main),
+             *extra],
             part,
         )  # fmt: skip
         for leftover in (part / "objects").glob("*"):
             leftover.unlink()
 
-    return cached(build_folder() / "sim" / f"harness-{config.name}-{tag}", make) / "harness"
+    return cached(build_folder() / "sim" / f"{main.stem}-{config.name}-{tag}", make) / main.stem
 
 
 def execute(binary: Path, job: Job) -> Result:
@@ -132,7 +144,12 @@ def execute(binary: Path, job: Job) -> Result:
             np.array([int(line[1]) for line in lines if line[0] == "wait"], np.int64),
             np.fromfile(folder / "trace", TRACE) if job.trace else empty,
             seconds,
+            _text(folder / "coverage.dat"),
         )
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
 
 
 def _script(job: Job) -> str:

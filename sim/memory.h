@@ -7,21 +7,17 @@
 #include <array>
 #include <cstdint>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <deque>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
 #include "Vtop.h"
+#include "faults.h"
 
 static constexpr uint64_t kBytes = HFN_BUS / 8;
 static constexpr int kOkay = 0, kDecerr = 3;
-
-[[noreturn]] inline void fail(const std::string& message) {
-    fprintf(stderr, "harness: %s\n", message.c_str());
-    exit(1);
-}
 
 // SplitMix64
 struct Random {
@@ -42,7 +38,7 @@ struct Burst {
 
 // What a channel offers, and whether it was not yet taken.
 struct Held {
-    using Payload = std::array<uint64_t, 3>;
+    using Payload = std::array<uint64_t, 4>;
     bool waiting = false;
     Payload payload;
 };
@@ -66,6 +62,7 @@ struct Memory {
     std::deque<Beat> beats;
     Held held[3];  // ar, aw, w
     bool data_taken = false, answer_taken = false;
+    Faults faults;
 
     int response(uint64_t address) const {
         if (address + kBytes > data.size()) return kDecerr;
@@ -74,9 +71,16 @@ struct Memory {
     uint64_t wait() { return vary ? 1 + random.next() % latency : latency; }
     bool held_back() { return vary && random.chance(stall); }
 
+    bool idle() const {
+        return reads.empty() && writes.empty() && answers.empty() && beats.empty();
+    }
+
+    void ready() { top->m_axi_arready = top->m_axi_awready = top->m_axi_wready = !vary; }
+
     void reset() {
-        top->m_axi_arready = top->m_axi_awready = top->m_axi_wready = !vary;
+        ready();
         top->m_axi_rvalid = top->m_axi_bvalid = 0;
+        reads.clear(), writes.clear(), answers.clear(), beats.clear();
         for (Held& h : held) h.waiting = false;
     }
 
@@ -111,6 +115,11 @@ struct Memory {
     // Before the edge: what the design gives in this clock.
     void sample() {
         ++now;
+        faults.sample(kAr, top->m_axi_arvalid, top->m_axi_arready);
+        faults.sample(kAw, top->m_axi_awvalid, top->m_axi_awready);
+        faults.sample(kW, top->m_axi_wvalid, top->m_axi_wready);
+        faults.sample(kR, top->m_axi_rvalid, top->m_axi_rready);
+        faults.sample(kB, top->m_axi_bvalid, top->m_axi_bready);
         if (take("ar", held[0], top->m_axi_arvalid, top->m_axi_arready,
                  {top->m_axi_araddr, top->m_axi_arlen})) {
             reads.push_back(burst("read", top->m_axi_araddr, top->m_axi_arlen, top->m_axi_arsize,
@@ -124,7 +133,7 @@ struct Memory {
         uint64_t data[2] = {0, 0};
         memcpy(data, &top->m_axi_wdata, kBytes);
         if (take("w", held[2], top->m_axi_wvalid, top->m_axi_wready,
-                 {data[0], data[1], top->m_axi_wlast})) {
+                 {data[0], data[1], top->m_axi_wstrb, top->m_axi_wlast})) {
             Beat beat;
             memcpy(beat.data, data, kBytes);
             beat.strobe = top->m_axi_wstrb;
@@ -140,29 +149,35 @@ struct Memory {
         give_data();
         match();
         give_answer();
-        if (vary) {
-            top->m_axi_arready = !random.chance(stall);
-            top->m_axi_awready = !random.chance(stall);
-            top->m_axi_wready = !random.chance(stall);
-        }
+        if (!vary && !faults.any()) return;
+        top->m_axi_arready = !faults.holds(kAr) && !held_back();
+        top->m_axi_awready = !faults.holds(kAw) && !held_back();
+        top->m_axi_wready = !faults.holds(kW) && !held_back();
     }
 
     void give_data() {
         if (top->m_axi_rvalid && !data_taken) return;
-        if (data_taken && ++reads.front().done == reads.front().beats) reads.pop_front();
-        if (reads.empty() || reads.front().due > now + 1 || held_back()) {
+        if (data_taken && ++reads.front().done >= reads.front().beats) reads.pop_front();
+        if (reads.empty() || reads.front().due > now + 1 || held_back() || faults.delays(kR)) {
             top->m_axi_rvalid = 0;
             return;
         }
-        const Burst& b = reads.front();
+        Burst& b = reads.front();
         const uint64_t address = b.address + b.done * kBytes;
-        const int r = response(address);
+        int r = response(address);
+        bool last = b.done == b.beats - 1;
+        if (const Fault* f = faults.next(kR)) {
+            if (f->response >= 0) r = f->response;
+            last ^= f->last != kRight;
+            if (f->last == kCut) b.beats = b.done + 1;
+            if (f->last == kLonger) b.beats = b.done + 2;
+        }
         if (r == kOkay)
             memcpy(&top->m_axi_rdata, &data[address], kBytes);
         else
             memset(&top->m_axi_rdata, 0, kBytes);
         top->m_axi_rresp = r;
-        top->m_axi_rlast = b.done == b.beats - 1;
+        top->m_axi_rlast = last;
         top->m_axi_rvalid = 1;
     }
 
@@ -173,9 +188,11 @@ struct Memory {
             const uint64_t address = b.address + b.done * kBytes;
             const int r = response(address);
             b.response = std::max(b.response, r);
-            if (r == kOkay)
-                for (uint64_t i = 0; i < kBytes; ++i)
-                    if (beat.strobe >> i & 1) data[address + i] = beat.data[i];
+            for (uint64_t i = 0; i < kBytes; ++i) {
+                if (!(beat.strobe >> i & 1)) continue;
+                if (r == kOkay) data[address + i] = beat.data[i];
+                faults.written(address + i);
+            }
             const bool last = ++b.done == b.beats;
             if (beat.last != last) fail("wlast is on another beat than the burst's last");
             beats.pop_front();
@@ -190,11 +207,13 @@ struct Memory {
     void give_answer() {
         if (top->m_axi_bvalid && !answer_taken) return;
         if (answer_taken) answers.pop_front();
-        if (answers.empty() || answers.front().due > now + 1 || held_back()) {
+        if (answers.empty() || answers.front().due > now + 1 || held_back() || faults.delays(kB)) {
             top->m_axi_bvalid = 0;
             return;
         }
         top->m_axi_bresp = answers.front().response;
+        const Fault* f = faults.next(kB);
+        if (f && f->response >= 0) top->m_axi_bresp = f->response;
         top->m_axi_bvalid = 1;
     }
 };

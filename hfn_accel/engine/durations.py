@@ -13,6 +13,7 @@ from ..program import PARAMETER_BYTES, Opcode, Signs
 from ..registers import Cause
 from ..timing import (
     BANK_CYCLES,
+    CHECK_CYCLES,
     CODED_CYCLES,
     FILL_CYCLES,
     LOAD_CYCLES,
@@ -23,6 +24,7 @@ from ..timing import (
     PSUM_CYCLES,
     READ_CYCLES,
     REQUANTISE_CYCLES,
+    RESIDUAL_CYCLES,
     SETUP_CYCLES,
     WRITE_CYCLES,
 )
@@ -59,7 +61,7 @@ def durations(jobs, design):
         elif job.opcode == Opcode.POOL:
             spent[Cause.POOL] = pool_cycles(job)
         elif job.opcode == Opcode.IMAGE:
-            spent[Cause.LOAD] = image_cycles(job, design.latency) + PHASE_CYCLES
+            spent[Cause.LOAD] = image_cycles(job, answer(design)) + PHASE_CYCLES
         elif job.opcode == Opcode.LOAD:
             spent[Cause.LOAD] = load_cycles(job, design.latency)
         elif job.opcode == Opcode.STORE:
@@ -77,6 +79,13 @@ def beats(size, design):
 def read_cycles(beats, latency):
     """Clocks of a `ReadDma` from start to the first with `busy` low."""
     return beats + latency + READ_CYCLES
+
+
+@compiled
+def answer(design):
+    """The latency that a block sees whose beats begin to come so many clocks and one more after the
+    start of the `ReadDma` and of itself."""
+    return design.latency + READ_CYCLES - 1
 
 
 @compiled
@@ -101,7 +110,7 @@ def store_cycles(job, latency):
 def parameter_cycles(job, design):
     """Of the phase of a CONV's parameters."""
     count = beats(job.out_channels * PARAMETER_BYTES, design)
-    return read_cycles(count, design.latency) + PHASE_CYCLES
+    return read_cycles(count, design.latency) + PHASE_CYCLES + CHECK_CYCLES
 
 
 @compiled
@@ -150,8 +159,8 @@ def mask_cycles(job, design):
     planes = mask_planes(job)
     if planes > 1 or job.code > 0 or job.pruned + job.locked > 0:
         units = job.out_tiles * job.fan_in * (design.columns // min(UNIT, design.columns))
-        return decode_cycles(units, planes, design.latency) + PHASE_CYCLES
-    return plain_cycles(job.mask_beats, design.latency) + PHASE_CYCLES
+        return decode_cycles(units, planes, answer(design)) + PHASE_CYCLES + CHECK_CYCLES
+    return plain_cycles(job.mask_beats, answer(design)) + PHASE_CYCLES + CHECK_CYCLES
 
 
 @compiled
@@ -211,8 +220,7 @@ def drain_cycles(job, design):
     if job.raw:
         behind = groups
     else:
-        residual = job.res_bits if job.residual else 1
-        behind = residual + groups + REQUANTISE_CYCLES - 1 + job.out_bits
+        behind = RESIDUAL_CYCLES + groups + REQUANTISE_CYCLES - 1 + job.out_bits
     return sums + behind - (period(job, design) - job.in_bits)
 
 

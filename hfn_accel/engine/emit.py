@@ -18,8 +18,9 @@ from .transfers import load, transfer
 @compiled
 def program(network, maps, placed, chunks, design):
     """(JOB table, ACCESS table, Refusal): all descriptors of a run, BEGIN to END, complete but for
-    what depends on weights: `sign_state`, `pattern_state`, `shift`, and BEGIN's `accumulator_bits`
-    and `crc32`. maps: with their derived columns; placed, chunks: of `residency.decide`."""
+    what depends on weights: `sign_state`, `pattern_state`, `shift`, BEGIN's `accumulator_bits`,
+    and what `program.seal` fills in. maps: with their derived columns; placed, chunks: of
+    `residency.decide`."""
     jobs, accesses, refusal = emit(network, maps, placed, chunks, design)
     if refusal.reason == FITS:
         tokens.fill(jobs, accesses)

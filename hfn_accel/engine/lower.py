@@ -5,7 +5,7 @@ from itertools import groupby
 import numpy as np
 
 from ..config import Config
-from ..network import Architecture, Conv
+from ..network import Architecture, Conv, Graph
 from ..streams import Streams
 from ..ticket import IMAGE_BITS
 from .records import MAP, STEP, TENSOR
@@ -14,7 +14,7 @@ POOL_KERNEL, POOL_STRIDE, POOL_PAD = 3, 2, 1
 _NONE = -1
 
 
-def lower(arch: Architecture, bits, bipolar=None) -> tuple[np.recarray, np.recarray]:
+def lower(arch: Architecture | Graph, bits, bipolar=None) -> tuple[np.recarray, np.recarray]:
     """The steps of a network in order, and its maps with their given columns.
 
     Map 0 is the image. bits: of the activations that every layer but the classifier leaves;
@@ -80,7 +80,8 @@ def tensor_table(streams: Streams, tensors: tuple[Conv, ...],
 
     Both depend on columns and bus of `config` alone.
     """
-    rows, parts, alike, first_end = [], [], {}, 0
+    rows, parts, first_end = [], [], 0
+    alike: dict[tuple, int] = {}
     for number, conv in enumerate(tensors):
         mode, codes = streams.mode(number), streams.codes(number)
         ends = np.asarray(streams.ends(number), np.int64)

@@ -19,7 +19,7 @@ from .records import FITS, Design, Network
 from .sweep import plan as best_plan
 
 _LATER = {"opcode", "version", "magic", "reserved", "sign_state", "pattern_state", "shift",
-          "accumulator_bits", "crc32"}  # fmt: skip
+          "accumulator_bits", "image_crc32", "mask_crc32", "parameter_crc32"}  # fmt: skip
 _FIELDS = {opcode: [f.name for f in fields if f.name not in _LATER]
            for opcode, fields in FIELDS.items()}  # fmt: skip
 _MASKS = "mask fetched, passes", "mask fetched, stays", "mask still on chip"  # by `mask_state`
@@ -27,7 +27,8 @@ _MASKS = "mask fetched, passes", "mask fetched, stays", "mask still on chip"  # 
 
 class Item(NamedTuple):
     """A descriptor: its fields but those that depend on weights (`sign_state`, `pattern_state`,
-    `shift`, and BEGIN's `accumulator_bits` and `crc32`). Note: what it does, in words."""
+    `shift`, BEGIN's `accumulator_bits`, and what `program.seal` fills in). Note: what it does, in
+    words."""
 
     opcode: Opcode
     fields: dict[str, int]

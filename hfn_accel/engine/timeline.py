@@ -7,7 +7,7 @@ import numpy as np
 
 from ..program import DESCRIPTOR_BYTES, Opcode
 from ..registers import Cause
-from ..timing import DECODE_CYCLES, PHASE_CYCLES, TAKE_CYCLES
+from ..timing import DECODE_CYCLES, HOLD_CYCLES, PHASE_CYCLES, TAKE_CYCLES, TOKEN_CYCLES
 from .compiled import compiled
 from .durations import CAUSE_COUNT, beats, read_cycles
 
@@ -42,14 +42,13 @@ def timeline(jobs, durations, descriptor):
     now = idle = free = 0  # where fetcher, executor and storer are
     for i in range(count):
         job, clocks, causes = jobs[i], durations[i], spent[i]
-        begin, decode = now, now + descriptor
-        ready = decode
+        begin, judged = now, now + descriptor + DECODE_CYCLES
+        now = judged
         if job.opcode != Opcode.BEGIN:
-            ready = max(ready, end_of(computed[:computes], job.wait_executed))
-            ready = max(ready, end_of(written[:writes], job.wait_stored))
-        now = ready + DECODE_CYCLES
-        causes[Cause.DESCRIPTOR] += _waited(begin, decode, idle) + _waited(ready, now, idle)
-        causes[Cause.STORE] += _waited(decode, ready, idle)
+            now = max(now, end_of(computed[:computes], job.wait_executed) + TOKEN_CYCLES)
+            now = max(now, end_of(written[:writes], job.wait_stored) + TOKEN_CYCLES)
+        causes[Cause.DESCRIPTOR] += _waited(begin, judged - 1, idle) + _waited(now - 1, now, idle)
+        causes[Cause.STORE] += _waited(judged - 1, now - 1, idle)
         for cause in (Cause.LOAD, Cause.PARAMETER, Cause.MASK):
             causes[cause] += _waited(now, now + clocks[cause], idle)
             now += clocks[cause]
@@ -57,10 +56,10 @@ def timeline(jobs, durations, descriptor):
         if job.opcode in (Opcode.BEGIN, Opcode.IMAGE, Opcode.LOAD):
             continue
 
-        taken = max(now, idle) + TAKE_CYCLES
-        causes[Cause.DESCRIPTOR] += _waited(now, taken, idle)
-        now = taken
-        held = max(taken, end_of(written[:writes], job.hold_stored))
+        offered, now = now, max(now, idle) + 1
+        taken = now - 1 + TAKE_CYCLES
+        causes[Cause.DESCRIPTOR] += _waited(offered, taken, idle)
+        held = max(taken, end_of(written[:writes], job.hold_stored) + HOLD_CYCLES)
         if job.opcode in (Opcode.STORE, Opcode.END):
             held = max(held, free)
             idle = held + 1

@@ -18,18 +18,18 @@ WORKLOAD = {
 }  # fmt: skip
 """Axis of a workload -> column; `ticket` and `dataset` are in the column `network`."""
 
-DESIGN = {
+DESIGN: dict = {
     "pe": ("rows_lanes", "columns_channels"), "activation_bytes": "activation_bank_bytes",
     "mask_bytes": "mask_buffer_bytes", "parameter_channels": "parameter_channels",
     "psum_depth": "psum_depth_pixels", "axi_data_width": "bus_bits",
     "requantisers": "requantisers", "accumulator_bits": "accumulator_bits",
-    "result_words": "result_words", "coded": "coded", "latency": "latency_cycles",
-    "batch": "batch_images",
+    "result_words": "result_words", "integrity": "integrity", "coded": "coded",
+    "latency": "latency_cycles", "batch": "batch_images",
 }  # fmt: skip
 """Axis of a design -> column, or columns."""
 
 _AXES = DESIGN | dict(zip(("rows", "columns"), DESIGN["pe"], strict=True))
-FIELDS = {_AXES[f.name]: f.name for f in fields(Config)}
+FIELDS: dict[str, str] = {_AXES[f.name]: f.name for f in fields(Config)}
 """Column -> field of `Config`, the rest of a design being of a run."""
 
 MOVED = tuple(f"{name}_moved_bytes" for name in (*CLASSES, "activation", "total"))

@@ -13,7 +13,7 @@ from ..check import check
 from ..config import Config
 from ..errors import HfnError
 from ..images import LOGIT_BYTES, PIXEL_BYTES, image_stride, pack_runs, unpack_logits
-from ..program import DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program, Signs
+from ..program import DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Origin, Program, Signs
 from ..shape import LayerShape, output_channels
 from .machine import Machine
 
@@ -57,14 +57,15 @@ def execute(program: Program, config: Config, images: np.ndarray, keep: bool = T
     header, channels = program.header, output_channels(program)
     memory = pack_runs(images, header["batch"])
     size = max(1, _GROUP_BITS // (3 * header["bank_words"] * config.group))
-    output, activations = [], [[] for _ in channels]
+    output: list[np.ndarray] = []
+    activations: list[list[np.ndarray]] = [[] for _ in channels]
     for start in range(0, len(memory), size):
         machine = Machine(program, config, memory[start : start + size], workspace)
         kept = 0
         for index, (opcode, f) in enumerate(program.descriptors):
             made = machine.step(opcode, f)
             if index in channels:
-                if keep:
+                if keep and made is not None:
                     activations[kept].append(made[:, : channels[index]])
                 kept += 1
         output.append(machine.output)
@@ -116,9 +117,10 @@ def layers(program: Program, activations: list[np.ndarray]) -> dict[tuple[int, b
     (layer, pooled) -> uint8 (N, channels, height, width), with N = runs * batch. Raises
     AssertionError if a map's parts leave a gap.
     """
-    parts = {}
+    parts: dict[tuple[int, bool], list[tuple[Origin, np.ndarray]]] = {}
     for index, values in zip(output_channels(program), activations, strict=True):
         origin = program.origins[index]
+        assert origin is not None  # it computes a part of a map
         parts.setdefault((origin.layer, origin.pooled), []).append((origin, values))
     return {key: _whole(found, program.header["batch"]) for key, found in parts.items()}
 

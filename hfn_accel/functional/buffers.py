@@ -18,7 +18,8 @@ def pattern(mode: Mode, pattern_state: int, cout: int, fan_in: int) -> np.ndarra
     if not mode.frozen:
         return None
     # `sequence.pattern` starts at a seed state: once around the sequence to get there
-    return sequence.pattern(sequence.jump(pattern_state, sequence.PATTERN - 1), 0, cout, fan_in)
+    state = sequence.decimate(pattern_state, sequence.BITS - sequence.PATTERN_LOG2)
+    return sequence.pattern(sequence.jump(state, sequence.PATTERN - 1), 0, cout, fan_in)
 
 
 class Buffers:

@@ -5,7 +5,6 @@ computes what the descriptors find (`functional.state_before`), and the slice lo
 workspace. Both simulators run a slice as they run any program.
 """
 
-import zlib
 from copy import deepcopy
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy as np
 from .. import codec
 from ..config import Config
 from ..errors import HfnError
-from ..program import BANKS, DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program, encode
+from ..program import BANKS, DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program, encode, seal
 from ..shape import mode, plane_beats
 from .buffers import pattern
 from .machine import Machine
@@ -53,12 +52,12 @@ def slice_program(program: Program, config: Config, first: int, last: int, state
     body = b"".join(made) + bytes(image.data)
     begin = encode(Opcode.BEGIN, **_values(program.header | {
         "workspace_bytes": len(workspace), "descriptors": len(made) + 1,
-        "image_bytes": DESCRIPTOR_BYTES + len(body), "crc32": zlib.crc32(body),
+        "image_bytes": DESCRIPTOR_BYTES + len(body),
     }))  # fmt: skip
     before, part = 1 + len(loads), slice(first, last + 1)
     notes = program.notes and ("",) * before + program.notes[part] + ("",)
     origins = program.origins and (None,) * before + program.origins[part] + (None,)
-    return Program(begin + body, notes, origins), workspace
+    return Program(seal(begin + body), notes, origins), workspace
 
 
 def _values(fields: dict[str, int]) -> dict[str, int]:
@@ -131,7 +130,7 @@ class _Held:
         self.buffers = deepcopy(state.buffers)
         self.masks = np.zeros(program.header["mask_words"], bool)
         self.parameters = np.zeros(program.header["parameter_channels"], bool)
-        self.copied = {}
+        self.copied: dict[tuple[int, int], int] = {}
 
     def place(self, f: dict[str, int], image: _Image) -> dict[str, int]:
         """Fields of a CONV's fetches in the slice; what they need is added to the image."""

@@ -48,7 +48,7 @@ class Cards(Table):
 
     def _card(self, row: dict) -> str:
         lines = [f"| {c.heading} | {cell} |" for c in self.columns if (cell := c.cell(row))]
-        commands = [f"{what}:\n\n```\n{row[key]}\n```\n" for what, key in
+        commands = [f"{what}:\n\n```usage\n{row[key]}\n```\n" for what, key in
                     (("The search", "command"), ("The dense network", "dense_command"))
                     if row[key]]  # fmt: skip
         table = "\n".join(["| | |", "| --- | --- |", *lines])

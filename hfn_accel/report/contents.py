@@ -13,9 +13,11 @@ from ..energy import weight_energy
 from ..network import Architecture
 from ..networks import named
 from ..random_ticket import random_ticket
+from ..synthesis_table import MEASURED, read
 from ..topology import of_network
 from ..topology_network import alone
 from ..workload import Workload, resolve
+from . import bismo, synthesis
 from .cards import cards, tickets
 from .tables import Column, Table
 
@@ -189,6 +191,11 @@ def _measured(pair: dict | None) -> str:
     return f"{pair['measured']:,.0f} ({pair['computed'] / pair['measured'] - 1:+.1%})"
 
 
+def _synthesised(table):
+    """A function without arguments that makes a table of the packaged synthesis results."""
+    return lambda: table(list(read(MEASURED).values()))
+
+
 def estimators() -> Table:
     """ResNet-18 at 224x224 on 32x32 positions, by several estimators."""
     columns = (
@@ -212,5 +219,7 @@ TABLES = {
     "sizes": sizes, "encoding": encoding, "ways": ways, "tickets": tickets, "cards": cards,
     "networks": networks, "causes": causes, "buffers": buffers, "shapes": shapes,
     "traffic": traffic, "estimators": estimators, "energy": energy, "area": area,
+    "synthesis": _synthesised(synthesis.designs), "blocks": _synthesised(synthesis.blocks),
+    "arrays": _synthesised(synthesis.arrays), "bismo": _synthesised(bismo.table),
 }  # fmt: skip
 """By the name that the command takes."""

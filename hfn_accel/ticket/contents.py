@@ -36,8 +36,8 @@ class Ticket:
     masks: tuple[np.ndarray, ...]
     norms: tuple[Norm, ...]
     class_names: tuple[str, ...]
-    modes: tuple[Mode, ...] | None = None
-    sign_planes: tuple[np.ndarray | None, ...] | None = None
+    modes: tuple[Mode, ...] = ()
+    sign_planes: tuple[np.ndarray | None, ...] = ()
     provenance: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
@@ -51,12 +51,12 @@ class Ticket:
             raise HfnError("ticket does not hold one norm a layer")
         adopt("masks", tuple(m.view(np.uint8) if m.dtype == bool else m for m in self.masks))
         names = self.class_names
-        if len(names) != self.arch.classes or not all(isinstance(n, str) for n in names):
-            raise HfnError("ticket does not name every class")
+        if len(names) != self.arch.classes or not all(map(_printable, names)):
+            raise HfnError("ticket does not name every class in printable characters")
         if not (isinstance(self.density, int | float) and 0 <= self.density <= 1):
             raise HfnError(f"ticket's density must be from 0 to 1, not {self.density!r}")
-        if not all(isinstance(text, str) for item in self.provenance.items() for text in item):
-            raise HfnError("ticket's provenance must be texts by name")
+        if not all(_printable(text) for item in self.provenance.items() for text in item):
+            raise HfnError("ticket's provenance must be printable texts by name")
         if type(self.seed) is not int:
             raise HfnError(f"ticket's seed must be an integer, not {self.seed!r}")
         sequence.seed_state(self.seed)
@@ -66,13 +66,13 @@ class Ticket:
             norm.check(conv.name, conv.cout)
 
     def _check_mask(self, conv: Conv):
-        mask, mode, plane = (x[conv.tensor] for x in (self.masks, self.modes, self.sign_planes))
+        tensor = conv.tensor
+        mask, mode, plane = self.masks[tensor], self.modes[tensor], self.sign_planes[tensor]
         if mask.shape != (conv.cout, conv.fan_in) or mask.dtype != np.uint8:
             raise HfnError(f"ticket's mask of {conv.name} has the wrong shape or type")
         if mask.max() > mode.coats:
             raise HfnError(f"ticket's mask of {conv.name} exceeds its {mode.coats} coats")
-        if mode.frozen:
-            numbers = self.pattern(conv.tensor)
+        if (numbers := self.pattern(tensor)) is not None:
             frozen = numbers < mode.frozen
             if not np.array_equal(mask[frozen], numbers[frozen] >= mode.pruned):
                 raise HfnError(f"ticket's mask of {conv.name} contradicts its frozen pattern")
@@ -111,7 +111,7 @@ class Ticket:
     def weights(self, tensor: int) -> np.ndarray:
         """Effective integer weights, int8 (cout, fan_in) of -coats...coats, in address order."""
         conv, mode, plane = self.arch.tensors[tensor], self.modes[tensor], self.sign_planes[tensor]
-        negative = np.uint8(0)
+        negative = np.zeros((), np.uint8)
         if mode.signs != Signs.EXPLICIT:
             negative = sequence.bits(self.state, tensor, conv.cout, conv.fan_in)
         if plane is not None:
@@ -146,3 +146,7 @@ class Ticket:
     def save(self, path: str | Path):
         """Write atomically."""
         file.write(path, *self.parts())
+
+
+def _printable(text) -> bool:
+    return isinstance(text, str) and text.isprintable()

@@ -57,7 +57,7 @@ def read(path: Path) -> tuple[int, str, dict[str, np.ndarray]]:
         raise HfnError(f"{path} is not a ticket: damaged, truncated or no safetensors") from None
     if metadata.get("format") != FORMAT:
         raise HfnError(f"{path} is a safetensors file but not a ticket")
-    if metadata.get("version") not in map(str, READABLE):
+    if metadata.get("version") not in [str(version) for version in READABLE]:
         raise HfnError(f"{path} has ticket version {metadata.get('version')}, not 1 or {VERSION}")
     text = metadata.get("ticket", "")
     if metadata.get("crc32") != checksum(text, tensors):

@@ -37,7 +37,8 @@ def _plain(about: dict, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]
     if about["coats"] != 1 or about["frozen"]:
         raise HfnError("a ticket of version 1 has no coats and no frozen weights")
     count = len(_architecture(about).tensors)
-    return {"modes": np.tile(np.uint8([1, 0, 0, 0]), (count, 1)), "signs": np.zeros(0, np.uint8),
+    modes = np.tile(np.array([1, 0, 0, 0], np.uint8), (count, 1))
+    return {"modes": modes, "signs": np.zeros(0, np.uint8),
             "bipolar": np.zeros_like(tensors["bits"])}  # fmt: skip
 
 

@@ -82,15 +82,17 @@ def information(ticket: Ticket, tensor: int) -> float:
     coat, those of the weights in the coat before; of frozen tensors, the searchable ones; of
     stored signs, those of the kept weights."""
     mask, mode = ticket.masks[tensor], ticket.modes[tensor]
-    under = np.ones(mask.shape, bool)
+    under: np.ndarray = np.ones(mask.shape, bool)
     if mode.frozen:
-        under = ticket.pattern(tensor) >= mode.frozen
+        numbers = ticket.pattern(tensor)
+        assert numbers is not None  # it is frozen
+        under = numbers >= mode.frozen
     bits = 0.0
     for coat in range(mode.coats):
         bits += _bits((mask > coat)[under])
         under = mask > coat
-    if mode.signs != Signs.SEQUENCE:
-        bits += _bits(ticket.sign_planes[tensor][mask > 0])
+    if (plane := ticket.sign_planes[tensor]) is not None:
+        bits += _bits(plane[mask > 0])
     return bits
 
 

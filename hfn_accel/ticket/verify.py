@@ -80,16 +80,18 @@ class Verification:
         if coats := [m.coats for m in modes if m.coats > 1]:
             yield f"coats: up to {max(coats)}, nested in {len(coats)} tensors"
         if frozen := [t for t, m in enumerate(modes) if m.frozen]:
+            numbers = {t: self.ticket.pattern(t) for t in frozen}
             share = np.mean(np.concatenate([
-                self.ticket.pattern(t).ravel() < modes[t].frozen for t in frozen]))  # fmt: skip
+                n.ravel() < modes[t].frozen for t, n in numbers.items() if n is not None
+            ]))  # fmt: skip
             yield (f"frozen: {share:.1%} of {len(frozen)} tensors' weights, as the sequence's "
                    "pattern says")  # fmt: skip
         if stored := [t for t, m in enumerate(modes) if m.signs != Signs.SEQUENCE]:
-            planes = [self.ticket.sign_planes[t] for t in stored]
+            planes = [p for p in self.ticket.sign_planes if p is not None]
             kept = sum(np.count_nonzero(self.ticket.masks[t]) for t in stored)
             yield (f"signs: stored for {len(stored)} tensors, set at "
-                   f"{sum(map(np.count_nonzero, planes)) / max(kept, 1):.1%} of the kept weights, "
-                   "nowhere else")  # fmt: skip
+                   f"{sum(np.count_nonzero(p) for p in planes) / max(kept, 1):.1%} of the kept "
+                   "weights, nowhere else")  # fmt: skip
 
     def density(self) -> str:
         masks, said = self.ticket.masks, self.ticket.density

@@ -4,12 +4,12 @@ from collections import Counter
 
 import cocotb
 
-from hfn_accel.program import DESCRIPTOR_BYTES, Opcode, decode, encode
+from hfn_accel.program import DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, decode, encode
 from hfn_accel.registers import ErrorCode
 from rtl.descriptor import faults
 from sim.benches import control_program as programs
 from sim.benches.control_model import Model
-from sim.benches.control_program import BASE, OUTPUT, REFUSED, WORKSPACE, Step
+from sim.benches.control_program import BASE, OUTPUT, REFUSED, SIZE, WORKSPACE, Step
 from sim.benches.control_world import BUS, CONFIG, PARAMETERS, World, begin, check, end, good, run
 from sim.memory import DECERR, SLVERR
 
@@ -90,6 +90,117 @@ async def resets(dut):
         await run(World(bench, programs.random_steps(bench.rng, CONFIG, 12)), memory,
                   stop=bench.rng.randrange(1, 1200))  # fmt: skip
         if not bench.get("done"):
+            await end(bench, memory)
+    await good(bench, memory)
+
+
+@cocotb.test()
+async def damage(dut):
+    """One wrong bit of what is fetched stops the run before it is executed."""
+    bench, memory = await begin(dut, latency=3)
+    rng, codes = bench.rng, Counter()
+    for _ in range(40):
+        steps = programs.random_steps(rng, CONFIG, 8)
+        convs = [i for i, step in enumerate(steps) if step.opcode == Opcode.CONV]
+        kind = rng.choice(("descriptor", "mask", "parameter"))
+        i = rng.choice(convs or [0]) if kind != "descriptor" else rng.randrange(len(steps))
+        f, bit = steps[i].fields, rng.randrange(rng.choice((32, 8 * DESCRIPTOR_BYTES)))
+        code = ErrorCode.DESCRIPTOR_CRC
+        if 8 <= bit < 32:
+            code = ErrorCode.BAD_VERSION if bit < 16 else ErrorCode.BAD_MAGIC
+        at = BASE + i * DESCRIPTOR_BYTES + bit // 8
+        if kind != "descriptor" and f.get(f"fetch_{kind}" + "s" * (kind == "parameter")):
+            code = ErrorCode[f"{kind.upper()}_CRC"]
+            count = f["mask_beats"] if kind == "mask" else programs.beats(
+                PARAMETER_BYTES * f["out_channels"], CONFIG)  # fmt: skip
+            at = BASE + f[f"{kind}_address"] + rng.randrange(count * BUS)
+        world = World(bench, steps)
+        got = await run(world, memory, flip=(at, bit % 8))
+        first = bench.get("layer")  # another step may have met the same bit before
+        assert got == code if first == i else got.name.endswith("_CRC"), (got, code)
+        assert first <= i and all(n < first for n in world.events["execute"])
+        codes[got] += 1
+        await end(bench, memory)
+    assert len(codes) >= 5, codes
+    await good(bench, memory)
+
+
+@cocotb.test()
+async def mask_length(dut):
+    """What the mask decoder says of a stream's length counts when the phase ends."""
+    bench, memory = await begin(dut, latency=3)
+    for wrong in (1, 0):
+        while True:
+            steps = programs.random_steps(bench.rng, CONFIG, 4)
+            if any(step.fields.get("fetch_mask") for step in steps):
+                break
+        dut.mask_wrong.value = wrong
+        world = World(bench, steps)
+        got = await run(world, memory)
+        assert got == (ErrorCode.MASK_LENGTH if wrong else ErrorCode.NONE)
+        if wrong:
+            assert steps[bench.get("layer")].fields.get("fetch_mask")
+            await end(bench, memory)
+
+
+@cocotb.test()
+async def regions(dut):
+    """A transfer that would write behind what it may write stops the run, and writes nothing."""
+    bench, memory = await begin(dut, latency=2)
+    found = Counter()
+    while found.total() < 12:
+        steps = programs.random_steps(bench.rng, CONFIG, 6)
+        ends = [(i, *end) for i, end in enumerate(map(written, steps)) if end]
+        if not ends:
+            continue
+        i, port, last = bench.rng.choice(ends)
+        getattr(dut, port).value = last - 1
+        world = World(bench, steps)
+        got = await run(world, memory)
+        assert got == ErrorCode.WRITE_REGION and bench.get("layer") <= i
+        base = OUTPUT if port == "output_size" else WORKSPACE
+        limit = base + last - 1
+        room = slice(limit, OUTPUT if base == WORKSPACE else SIZE)
+        assert memory.data[room] == world.before[room]
+        await end(bench, memory)
+        getattr(dut, port).value = last
+        world = World(bench, steps[: i + 1] + [Step(Opcode.END, {})])
+        if all(end is None or end[0] != port or end[1] <= last
+               for end in map(written, world.steps)):  # fmt: skip
+            assert await run(world, memory) == ErrorCode.NONE
+            found[port] += 1
+        else:
+            await run(world, memory)
+            await end(bench, memory)
+        dut.output_size.value, dut.workspace_size.value = SIZE - OUTPUT, OUTPUT - WORKSPACE
+    assert len(found) == 2, found
+
+
+def written(step: Step) -> tuple[str, int] | None:
+    """(port, bytes of its region that are needed) of a step that writes to memory."""
+    f = step.fields
+    if step.opcode == Opcode.STORE:
+        last = f["address"] + (f["groups"] - 1) * f["memory_stride"] + f["beats"] * BUS
+        return "workspace_size", last
+    if f.get("raw") and f["close"]:
+        return "output_size", f["parameter_address"] + 4 * f["out_channels"]
+    return None
+
+
+@cocotb.test()
+async def timeouts(dut):
+    """A memory that answers too late is an error as soon as the watchdog's clocks are over."""
+    bench, memory = await begin(dut, latency=60)
+    steps = programs.random_steps(bench.rng, CONFIG, 6)
+    for limit, code in ((60, ErrorCode.NONE), (59, ErrorCode.TIMEOUT), (0, ErrorCode.NONE)):
+        dut.watchdog.value = limit
+        await bench.clock()
+        for step in steps:
+            step.busy, step.tail = 1, 2
+        world = World(bench, steps)
+        assert await run(world, memory) == code, limit
+        if code:
+            assert world.now == 3 + 59 + 2  # with the first address, and the clocks behind it
             await end(bench, memory)
     await good(bench, memory)
 

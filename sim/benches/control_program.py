@@ -1,5 +1,6 @@
 """Random programs for the bench of `Control`: legal descriptors, and durations for their jobs."""
 
+import zlib
 from dataclasses import dataclass, field
 from random import Random
 
@@ -8,9 +9,16 @@ import numpy as np
 from hfn_accel.config import Config
 from hfn_accel.engine.durations import durations, read_cycles
 from hfn_accel.engine.records import Design, jobs
-from hfn_accel.program import DESCRIPTOR_BYTES, Opcode, encode, shape_fields
+from hfn_accel.program import (
+    DESCRIPTOR_BYTES,
+    PARAMETER_BYTES,
+    Opcode,
+    encode,
+    shape_fields,
+    with_crc,
+)
 from hfn_accel.registers import Cause
-from hfn_accel.timing import PHASE_CYCLES
+from hfn_accel.timing import CHECK_CYCLES, PHASE_CYCLES
 
 BASE, INPUT, WORKSPACE, OUTPUT, SIZE = 0x1000, 0x8000, 0x10000, 0x20000, 0x21000
 STORED = 0x8000
@@ -51,7 +59,7 @@ class Step:
             clocks[Cause.POOL] = self.tail
         if self.opcode == Opcode.CONV:
             if f["fetch_mask"]:
-                clocks[Cause.MASK] = phase(f["mask_beats"])
+                clocks[Cause.MASK] = phase(f["mask_beats"]) + CHECK_CYCLES
             clocks[Cause.FILL] = 2 + self.tiles[0][0]
             clocks[Cause.COMPUTE] = sum(count for _, count in self.tiles)
             clocks[Cause.STALL] = sum(pause for pause, _ in self.tiles[1:])
@@ -59,13 +67,22 @@ class Step:
         return clocks
 
 
-def image(steps: list[Step]) -> bytes:
-    result = bytearray()
+def image(steps: list[Step], data: bytes, config: Config) -> bytes:
+    """The descriptors, with the CRCs of what they fetch from `data`."""
+
+    def crc(address, count):
+        return zlib.crc32(data[BASE + address :][: count * config.bus_bytes])
+
+    result = b""
     for step in steps:
-        result += encode(step.opcode, **step.fields)
-        if step.byte is not None:
-            result[-DESCRIPTOR_BYTES] = step.byte
-    return bytes(result)
+        f = step.fields
+        if step.opcode == Opcode.CONV:
+            records = beats(PARAMETER_BYTES * f["out_channels"], config)
+            f = f | {"mask_crc32": crc(f["mask_address"], f["mask_beats"]),
+                     "parameter_crc32": crc(f["parameter_address"], records)}  # fmt: skip
+        made = encode(step.opcode, **f)
+        result += made if step.byte is None else with_crc(bytes([step.byte]) + made[1:])
+    return result
 
 
 def begin(config: Config) -> Step:
@@ -118,8 +135,8 @@ def conv(rng: Random, config: Config) -> Step:
         "out_channels": rng.randint(1, 64), "strips": 1, "strip_rows": 8, "last_strip_rows": 8,
         "fan_in": 9, "mask_base": rng.randrange(100), "plane_beats": rng.randint(1, 50),
         "mask_beats": rng.choice((1, 7, rng.randint(1, 600))),
-        "mask_address": rng.randrange(0x1000, 0x4000, config.bus_bytes),
-        "parameter_address": rng.randrange(0, 0x400, config.bus_bytes),
+        "mask_address": rng.randrange(0x1800, 0x4000, config.bus_bytes),
+        "parameter_address": rng.randrange(0, 0x400, config.bus_bytes) + (0 if raw else 0x1000),
         "parameter_base": rng.randrange(3) * max(2, config.columns),
     }  # fmt: skip
     tiles = [(rng.randint(1, 9), rng.randint(1, 40))]

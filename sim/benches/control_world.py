@@ -1,6 +1,6 @@
 """The blocks around `Control`, played in Python, and runs of it; see `sim.benches.control`."""
 
-from collections import Counter
+from collections import Counter, deque
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from hfn_accel.engine.records import Design, jobs
 from hfn_accel.engine.timeline import descriptor_cycles, timeline
 from hfn_accel.program import Opcode
 from hfn_accel.registers import Cause, ErrorCode, ReadClass
+from hfn_accel.timing import BANK_CYCLES
 from sim.benches import control_program as programs
 from sim.benches.clocked import Clocked
 from sim.benches.control_model import KINDS, Model, bank_beat
@@ -45,7 +46,8 @@ class World:
     def __init__(self, bench, steps: list[Step], ready=lambda: 1, patient=True):
         self.bench, self.steps, self.ready, self.patient = bench, steps, ready, patient
         self.left = {"image": [0, 0], "mask": [0, 0]}  # clocks and beats
-        self.execution, self.store_data, self.written = [], 0, 0
+        self.execution, self.written = [], 0
+        self.store_data = deque([0] * BANK_CYCLES, maxlen=BANK_CYCLES)  # what the bank answers next
         self.events = {kind: [] for kind in KINDS}
         self.causes, self.classes = Counter(), Counter()
         self.begun, self.stored, self.now = {}, [], 0
@@ -53,7 +55,10 @@ class World:
 
     def inputs(self) -> dict:
         given = self.execution.pop(0) if self.execution else {}
-        given |= {"store_data": self.store_data, "result_data": bank_beat(3, self.written, CONFIG)}
+        given |= {
+            "store_data": self.store_data[0],
+            "result_data": bank_beat(3, self.written, CONFIG),
+        }
         for name, left in self.left.items():
             given[f"{name}_busy"] = left[0] > 0 or (self.patient and left[1] > 0)
             given[f"{name}_ready"] = self.ready()
@@ -100,15 +105,20 @@ class World:
         if get("write_beat"):
             self.written += not get("storing")
             assert get("write_bytes") == (BUS if get("storing") else 5)
-        self.store_data = bank_beat(get("store_bank"), get("store_place"), CONFIG)
+        if get("store_advance"):
+            self.store_data.append(bank_beat(get("store_bank"), get("store_place"), CONFIG))
         self.now += 1
 
 
-async def run(world: World, memory: Memory, stop: int | None = None) -> ErrorCode:
-    """From `start` to `done` (NONE), an error, or a `reset` after `stop` clocks (also NONE)."""
+async def run(world: World, memory: Memory, stop: int | None = None, flip=None) -> ErrorCode:
+    """From `start` to `done` (NONE), an error, or a `reset` after `stop` clocks (also NONE).
+
+    flip: (address, bit) that is wrong in memory."""
     bench = world.bench
-    image = programs.image(world.steps)
+    image = programs.image(world.steps, memory.data, CONFIG)
     memory.data[BASE : BASE + len(image)] = image
+    if flip:
+        memory.data[flip[0]] ^= 1 << flip[1]
     world.before = bytes(memory.data)
     await bench.clock(start=1)
     while not bench.get("error"):
@@ -148,6 +158,8 @@ async def begin(dut, **memory):
     dut.result_valid.value, dut.result_bytes.value, dut.result_strb.value = 1, 5, (1 << BUS) - 1
     dut.program_address.value, dut.input_address.value = BASE, INPUT
     dut.output_address.value, dut.workspace_address.value = OUTPUT, WORKSPACE
+    dut.output_size.value, dut.workspace_size.value = SIZE - OUTPUT, OUTPUT - WORKSPACE
+    dut.watchdog.value, dut.progress.value, dut.mask_wrong.value = 0, 0, 0
     faulty = {}
     model = Memory(dut, bytearray(bench.rng.randbytes(SIZE)),
                    error=lambda address, write: faulty.get((address, write), OKAY),

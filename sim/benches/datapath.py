@@ -1,6 +1,8 @@
 """Bench of `Datapath`: whole CONVs against integer convolutions, and against the engine's clocks
 and activity."""
 
+from collections import deque
+
 import cocotb
 import numpy as np
 
@@ -147,6 +149,8 @@ async def run_layer(bench, layer, before=0):
             "period": period(job, DESIGN)}  # fmt: skip
     cycles = dict(zip(CAUSES, conv_cycles(job, DESIGN), strict=True))
     total, state, answers = sum(cycles.values()), "fill", {}
+    banks = deque(maxlen=timing.BANK_CYCLES)  # what they are about to answer
+    rows = deque(maxlen=timing.MASK_CYCLES)
     for clock in range(total + 3):
         await bench.clock(setup=clock == 0, stream=clock == 1, **held, **answers)
         active, drained = bench.get("active"), bench.get("drained")
@@ -163,10 +167,13 @@ async def run_layer(bench, layer, before=0):
                 seen.append((name, bench.get(address), bench.get(f"{name}_data")))
         word, part = divmod(bench.get("source_addr"), GROUP // ROWS)
         record = bench.get("parameter_addr")
-        answers = {
+        rows.append(pack(layer.masks[bench.get("mask_addr")], 1))
+        banks.append({
             "source_data": pack(layer.source[word][part * ROWS : (part + 1) * ROWS], 1),
-            "mask_data": pack(layer.masks[bench.get("mask_addr")], 1),
             "residual_data": pack(layer.residual[bench.get("residual_addr")], 1),
+        })  # fmt: skip
+        answers = banks[0] | {
+            "mask_data": rows[0],
             "parameter_data": layer.records[record] if record < len(layer.records) else 0,
         }
     assert clocks == cycles, (clocks, cycles, f)

@@ -6,6 +6,7 @@ import numpy as np
 from hfn_accel import codec, program, sequence
 from hfn_accel.config import Config
 from hfn_accel.engine.durations import decode_cycles, plain_cycles
+from hfn_accel.errors import HfnError
 from hfn_accel.huffman import TABLES
 from hfn_accel.modes import Mode
 from hfn_accel.program import Opcode, Signs
@@ -17,6 +18,7 @@ PARAMETERS = parameters()
 CONFIG = Config(**PARAMETERS["config"])
 COLUMNS, BUS = CONFIG.columns, CONFIG.axi_data_width
 SIZE = unit_bits(CONFIG)
+MASK_BEATS = program.offsets(Opcode.CONV)["mask_beats"][0]
 BEAT_UNITS = BUS // SIZE
 MODES = [
     *[Mode(coats=coats, signs=signs) for coats in (1, 2, 7) for signs in Signs],
@@ -30,10 +32,10 @@ MODES = [
 class Layer:
     """A random tensor, its stream, and where its planes belong."""
 
-    def __init__(self, rng, mode=None, longest=False):
+    def __init__(self, rng, mode=None, longest=False, whole=False):
         self.rng = rng
         while True:
-            self._draw(mode, longest)
+            self._draw(mode, longest, whole or longest)
             if self.base + self.mode.planes * self.plane_beats <= CONFIG.mask_words:
                 break
         numpy = np.random.default_rng(rng.getrandbits(32))
@@ -51,7 +53,7 @@ class Layer:
         if mode.signs != Signs.SEQUENCE:
             signs = (numpy.random(shape) < rng.choice((0.05, 0.5))) & (mask > 0)
         coded = (mask, signs, mode, pattern, self.code, self.sign_code, CONFIG)
-        self.stream = codec.encode(*coded)
+        self.pattern, self.stream = pattern, codec.encode(*coded)
         self.bits = int(codec.tile_bits(*coded).sum())
         planes = [mask > coat for coat in range(mode.coats)] + [signs] * (signs is not None)
         self.planes = [codec.plane_bytes(plane, CONFIG) for plane in planes]
@@ -59,11 +61,11 @@ class Layer:
             Opcode.CONV, coats=mode.coats, signs=mode.signs, pruned=mode.pruned,
             locked=mode.locked, code=self.code, sign_code=self.sign_code, fan_in=self.fan_in,
             out_tiles=self.tiles, out_channels=self.cout, mask_base=self.base,
-            plane_beats=self.plane_beats, mask_beats=len(self.stream) // CONFIG.bus_bytes,
+            plane_beats=self.plane_beats,
             pattern_state=sequence.pattern_state(seed, tensor) if mode.frozen else 0,
         ), "little")  # fmt: skip
 
-    def _draw(self, mode, longest):
+    def _draw(self, mode, longest, whole):
         rng = self.rng
         self.mode = mode = Mode() if longest else mode or rng.choice(MODES)
         codes = [*[0] * len(TABLES), *TABLES] if SIZE == UNIT else [0]  # one in two is raw
@@ -71,12 +73,22 @@ class Layer:
         self.sign_code = rng.choice(codes) if mode.signs != Signs.SEQUENCE else 0
         self.plain = codec.is_plain(mode, self.code)
         self.cout, self.fan_in = rng.randint(1, 3 * COLUMNS), rng.randint(1, 512 // COLUMNS + 4)
-        if longest:  # all weights present, in a table for few
+        if whole:  # output tiles
             self.cout = -(-self.cout // COLUMNS) * COLUMNS
         self.tiles = -(-self.cout // COLUMNS)
         self.plane_beats = self.tiles * codec.tile_beats(self.fan_in, CONFIG)
         self.base = rng.randrange(CONFIG.mask_words)
         self.units = self.tiles * self.fan_in * COLUMNS // SIZE
+
+    def decode(self, stream: bytes) -> list[np.ndarray] | None:
+        """The planes of another stream; None if it has not the length that it needs."""
+        try:
+            mask, signs = codec.decode(stream, self.cout, self.fan_in, self.mode, self.pattern,
+                                       self.code, self.sign_code, CONFIG)  # fmt: skip
+        except HfnError:
+            return None
+        planes = [mask > coat for coat in range(self.mode.coats)]
+        return planes + [signs] * (signs is not None)
 
     def cycles(self, latency: int) -> int:
         if self.plain:
@@ -113,16 +125,18 @@ class Decoder(Clocked):
 
     async def run(self, layer, stream=None, latency=1, gap=0.0, abort_at=None):
         """(writes as (unit address, wide, data), clocks from start to the first with busy low,
-        whether the whole stream was taken)."""
+        whether the whole stream was taken). Unless aborted, `wrong` is what the codec says."""
         stream = layer.stream if stream is None else stream
         beats = [int.from_bytes(stream[i : i + CONFIG.bus_bytes], "little")
                  for i in range(0, len(stream), CONFIG.bus_bytes)]  # fmt: skip
         writes, taken, valid = [], 0, False
-        await self.clock(start=1, conv=layer.conv)
+        conv = layer.conv | len(beats) << MASK_BEATS
+        wrong = abort_at is None and layer.decode(stream) is None
+        await self.clock(start=1, conv=conv)
         assert not self.get("busy") and not self.get("w_en")
         limit = latency + 20 + 30 * (layer.units * layer.mode.planes + len(beats))
         for elapsed in range(1, limit):
-            inputs = {"conv": layer.conv}
+            inputs = {"conv": conv}
             if taken < len(beats) and elapsed > latency:
                 valid = valid or self.rng.random() >= gap
                 inputs |= {"i_valid": valid, "i_data": beats[taken],
@@ -140,6 +154,7 @@ class Decoder(Clocked):
         for _ in range(3):
             await self.clock(i_valid=1)
             assert not self.get("busy") and not self.get("w_en")
+            assert abort_at is not None or self.get("wrong") == wrong
         return writes, elapsed, taken == len(beats)
 
     def check(self, layer, writes, complete=True):
@@ -200,35 +215,40 @@ async def longest_codes(dut):
 
 @cocotb.test()
 async def damaged(dut):
-    """Flipped bits: the walk is the same, and ends."""
+    """Flipped bits: another tensor, or a wrong length; the walk is the same, and ends."""
     decoder = await start(dut)
-    for _ in range(PARAMETERS["layers"]):
-        layer = Layer(decoder.rng)
+    for _ in range(2 * PARAMETERS["layers"]):
+        layer = Layer(decoder.rng, whole=True)
         stream = bytearray(layer.stream)
-        for _ in range(3):
+        for _ in range(decoder.rng.randint(1, 3)):
             stream[decoder.rng.randrange(len(stream))] ^= 1 << decoder.rng.randrange(8)
         writes, _, taken = await decoder.run(layer, bytes(stream), gap=0.2)
         wide = {(layer.base + i) * BEAT_UNITS for i in range(layer.plane_beats)}
         places = sorted(wide) if layer.plain else layer.places()
         assert taken and [w[0] for w in writes] == places[: len(writes)]
+        planes = layer.decode(bytes(stream))
+        if planes is not None and not layer.plain:
+            layer.planes = [codec.plane_bytes(plane, CONFIG) for plane in planes]
+            decoder.check(layer, writes)
 
 
 @cocotb.test()
 async def short_and_long(dut):
-    """A stream that lacks beats ends where they do; one with more is taken to its end."""
+    """A stream of any other number of beats is wrong, and taken to its end."""
     decoder = await start(dut)
     for _ in range(PARAMETERS["layers"]):
         layer = Layer(decoder.rng)
+        beats = len(layer.stream) // CONFIG.bus_bytes
         more = decoder.rng.randbytes(CONFIG.bus_bytes * decoder.rng.randint(1, 3))
         writes, _, taken = await decoder.run(layer, layer.stream + more, gap=0.2)
-        decoder.check(layer, writes)
-        assert taken
-        beats = decoder.rng.randint(1, len(layer.stream) // CONFIG.bus_bytes)
-        part = layer.stream[: beats * CONFIG.bus_bytes]
-        writes, _, taken = await decoder.run(layer, part, gap=0.2)
-        decoder.check(layer, writes, complete=len(part) == len(layer.stream))
-        most = layer.plane_beats if layer.plain else layer.units * layer.mode.planes
-        assert taken and len(writes) >= min(most, beats if layer.plain else beats * BUS // 15)
+        decoder.check(layer, writes[: layer.plane_beats] if layer.plain else writes)
+        assert taken and layer.decode(layer.stream + more) is None
+        for some in {1, beats // 2, beats - 1} & set(range(1, beats)):
+            part = layer.stream[: some * CONFIG.bus_bytes]
+            writes, _, taken = await decoder.run(layer, part, gap=decoder.rng.choice((0, 0.2)))
+            decoder.check(layer, writes[: some * BUS // 15], complete=False)
+            assert taken and layer.decode(part) is None
+            assert len(writes) >= (some if layer.plain else 1)
 
 
 @cocotb.test()

@@ -1,12 +1,15 @@
 """Bench of `MaxPool` against `max_pool`: every write at its clock, and nothing else."""
 
+from collections import deque
+
 import cocotb
 
 from hfn_accel.config import Config
 from hfn_accel.engine.durations import pool_cycles
 from hfn_accel.engine.records import jobs
 from hfn_accel.program import Opcode, encode
-from rtl.max_pool import max_pool
+from hfn_accel.timing import BANK_CYCLES
+from rtl.max_pool import MaxPool, max_pool
 from sim.benches.clocked import Clocked
 from sim.runner import parameters
 
@@ -54,17 +57,19 @@ async def run_layer(bench, f):
     bits, window = f["bits"], f["kernel"] ** 2 * f["bits"]
     cycles = pool_cycles(jobs([(Opcode.POOL, f)])[0])
     held, answer = {"layer": int.from_bytes(encode(Opcode.POOL, **f), "little")}, {}
+    first = 2 + MaxPool.LATENCY  # the first plane is read in clock 2
+    source = deque(maxlen=BANK_CYCLES)  # what the bank is about to answer
     for clock in range(cycles + 4):
         await bench.clock(start=clock == 0, **held, **answer)
-        # the first plane is read in clock 1 and, with one tap, written in clock 3
-        position = clock - 3
-        writing = 3 <= clock < cycles and position % window >= window - bits
+        position = clock - first
+        writing = first <= clock < cycles and position % window >= window - bits
         assert bench.get("write_en") == writing, (clock, f)
         assert bench.get("done") == (clock == cycles - 1), (clock, f)
         if writing:
             seen = bench.get("write_address"), bench.get("write_data")
             assert seen == writes.pop(0), (clock, f)
-        answer = {"source_data": bank[bench.get("source_address")]}
+        source.append(bank[bench.get("source_address")])
+        answer = {"source_data": source[0]}
         if clock >= cycles - 1:
             held = {}
     assert not writes

@@ -1,11 +1,14 @@
 """Bench of `PostProcessor`: every write of a layer, at its clock, and nothing else."""
 
+from collections import deque
+
 import cocotb
 import numpy as np
 
 from hfn_accel.arithmetic import requantise
 from hfn_accel.config import Config
 from hfn_accel.program import Opcode, encode
+from hfn_accel.timing import BANK_CYCLES
 from rtl.postprocess import PostProcessor
 from rtl.requantise import PARAMETER
 from sim.benches.clocked import Clocked, pack
@@ -37,7 +40,6 @@ class Layer:
         pixels = 1 if f["raw"] else rng.choice((1, 2, rng.randint(3, 9)))
         f["out_group_stride"] = pixels * f["out_bits"] + rng.choice((0, rng.randrange(9)))
         f["res_group_stride"] = pixels * f["res_bits"] + rng.choice((0, rng.randrange(9)))
-        self.steps = f["res_bits"] if f["residual"] else 1
         slowest = 0 if f["raw"] else f["out_bits"], f["residual"] * f["res_bits"], GROUPS
         self.least = max(1, *slowest)
         self.period = max(self.least, f["in_bits"])
@@ -88,11 +90,11 @@ class Layer:
         if self.fields["raw"]:
             flat = self.sums.reshape(-1, UNITS)
             results = [(i, pack(entry, 32)) for i, entry in enumerate(flat)]
-            last, count = self.steps + GROUPS - 1, GROUPS
+            last, count = GROUPS, GROUPS
         else:
             results = list(self.planes(self.values, "out", "dst_base"))
             count = self.fields["out_bits"]
-            last = self.steps + GROUPS + PostProcessor.WRITE_LATENCY + count
+            last = GROUPS + PostProcessor.WRITE_LATENCY + count
         for pixel, clock in enumerate(clocks):
             for i in range(count):
                 written[clock + last - (count - 1) + i] = results[pixel * count + i]
@@ -103,9 +105,8 @@ class Layer:
 async def check(dut, layers: int, gap: float, **fixed):
     """Sums come at exactly the period, or later with probability `gap`."""
     bench = Clocked(
-        dut, PARAMETERS["seed"], pulses=["start", "i_early", "i_valid"],
-        data=["layer", "i_early_end", "i_end", "i_final", "i_values",
-              "residual_data", "parameter_data"],
+        dut, PARAMETERS["seed"], pulses=["start", "i_valid"],
+        data=["layer", "i_end", "i_final", "i_values", "residual_data", "parameter_data"],
     )  # fmt: skip
     await bench.start()
     for _ in range(layers):
@@ -116,7 +117,7 @@ async def check(dut, layers: int, gap: float, **fixed):
 async def run_layer(bench, layer, period: int, gap: float):
     rng = bench.rng
     tiles, pixels, _ = layer.sums.shape
-    clocks = [rng.randint(2, 4)]
+    clocks = [PostProcessor.FIRST + (rng.random() < gap) * rng.randint(0, 3)]
     for _ in range(tiles * pixels - 1):
         clocks.append(clocks[-1] + period + (rng.random() < gap) * rng.randint(1, 30))
     emissions = {clock: divmod(i, pixels) for i, clock in enumerate(clocks)}
@@ -128,17 +129,17 @@ async def run_layer(bench, layer, period: int, gap: float):
     held = {"layer": int.from_bytes(encode(Opcode.CONV, **layer.fields), "little")}
     await bench.clock(start=1, **held)
 
-    answers = {}
+    answers, held_until = {}, 0
+    residual = deque(maxlen=BANK_CYCLES)  # what the bank is about to answer
     for clock in range(1, finish + 4):
         inputs = {}
         if clock in emissions:
             tile, pixel = emissions[clock]
             end = pixel == pixels - 1
-            held |= {"i_values": pack(layer.sums[tile, pixel], ACC_BITS), "i_end": end,
-                     "i_final": end and tile == tiles - 1}  # fmt: skip
-            inputs["i_valid"] = 1
-        if clock + 1 in emissions:
-            inputs |= {"i_early": 1, "i_early_end": int(emissions[clock + 1][1] == pixels - 1)}
+            inputs = {"i_valid": 1, "i_end": end, "i_final": end and tile == tiles - 1}
+            sums, held_until = pack(layer.sums[tile, pixel], ACC_BITS), clock + GROUPS
+        if clock < held_until:
+            inputs["i_values"] = sums
         await bench.clock(**inputs, **held, **answers)
         for name in ("write", "result"):
             enable = bench.get(f"{name}_en")
@@ -147,7 +148,8 @@ async def run_layer(bench, layer, period: int, gap: float):
                 seen = bench.get(f"{name}_address"), bench.get(f"{name}_data")
                 assert seen == written[clock], (clock, layer.fields)
         assert bench.get("done") == (clock == finish), (clock, finish)
-        answers = {"residual_data": layer.residual_bank[bench.get("residual_address")]}
+        residual.append(layer.residual_bank[bench.get("residual_address")])
+        answers = {"residual_data": residual[0]}
         address = bench.get("parameter_address")
         if address in records:
             answers["parameter_data"] = records[address]

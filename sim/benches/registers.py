@@ -26,8 +26,11 @@ CONFIG = Config(**PARAMETERS["config"])
 OKAY, SLVERR = 0, 2
 INPUTS = ("busy", "done", "error", "error_code", "layer", "cause", "read_class", "read_beat",
           "write_beat", "write_bytes", "plane")  # fmt: skip
-ADDRESSES = {"PROGRAM_ADDR": "program_address", "INPUT_ADDR": "input_address",
-             "OUTPUT_ADDR": "output_address", "WORKSPACE_ADDR": "workspace_address"}  # fmt: skip
+SETTINGS = {"PROGRAM_ADDR": "program_address", "INPUT_ADDR": "input_address",
+            "OUTPUT_ADDR": "output_address", "WORKSPACE_ADDR": "workspace_address",
+            "OUTPUT_SIZE": "output_size", "WORKSPACE_SIZE": "workspace_size",
+            "WATCHDOG": "watchdog"}  # fmt: skip
+RESET = dict.fromkeys(SETTINGS, 0) | {"WATCHDOG": 1 << 20}
 
 
 class Bus:
@@ -142,13 +145,15 @@ async def addresses(dut):
         assert await bus.get(name) == value
         await bus.write(OFFSETS[name], rng.getrandbits(32))
         assert await bus.get(name) == value
-    state = dict.fromkeys(ADDRESSES, 0)
-    for _ in range(60):
-        name, value, strobe = rng.choice(list(ADDRESSES)), rng.getrandbits(32), rng.getrandbits(4)
+    state = dict(RESET)
+    for name, value in state.items():
+        assert await bus.get(name) == value
+    for _ in range(90):
+        name, value, strobe = rng.choice(list(SETTINGS)), rng.getrandbits(32), rng.getrandbits(4)
         await bus.write(OFFSETS[name], value, strobe)
         mask = sum(0xFF << 8 * i for i in range(4) if strobe >> i & 1)
         state[name] = state[name] & ~mask | value & mask
-        for other, port in ADDRESSES.items():
+        for other, port in SETTINGS.items():
             assert int(getattr(dut, port).value) == state[other]
         assert await bus.get(name) == state[name]
     bus.pause = 0
@@ -170,7 +175,7 @@ async def pipelined(dut):
     rng, bus = await setup(dut, pause=0.5)
     count = 40
     values = [rng.getrandbits(32) for _ in range(count)]
-    names = [rng.choice(list(ADDRESSES)) for _ in range(count)]
+    names = [rng.choice(list(SETTINGS)) for _ in range(count)]
     where = [OFFSETS[name] if rng.random() < 0.8 else 0xFFC for name in names]
 
     async def send(channel, payloads):
@@ -185,9 +190,9 @@ async def pipelined(dut):
     cocotb.start_soon(send("w", [{"data": v, "strb": 0xF} for v in values]))
     answers = await receive("b", "resp")
     assert answers == [[SLVERR if a == 0xFFC else OKAY] for a in where]
-    state = dict.fromkeys(ADDRESSES, 0)
+    state = dict(RESET)
     state |= {n: v for n, v, a in zip(names, values, where, strict=True) if a != 0xFFC}
-    for name, port in ADDRESSES.items():
+    for name, port in SETTINGS.items():
         assert int(getattr(dut, port).value) == state[name]
 
     cocotb.start_soon(send("ar", [{"addr": a} for a in where]))

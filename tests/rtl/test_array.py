@@ -17,13 +17,13 @@ def test_array(rows, columns):
 
 def test_function():
     mask, sign = np.array([[1, 0], [1, 1], [0, 1]]), np.array([[0, 0], [1, 0], [1, 1]])
-    x, negative = [[1, 1, 1], [0, 1, 0]], [[0, 0, 0], [1, 0, 1]]
-    assert column_sums(x, np.zeros((2, 3)), mask, sign).tolist() == [[0, 0], [-1, 1]]
-    assert column_sums(x, negative, mask, sign).tolist() == [[0, 0], [-2, 2]]
+    x = [[1, 1, 1], [0, 1, 0]]
+    assert column_sums(x, mask, sign).tolist() == [[0, 0], [-1, 1]]
+    assert column_sums(x, mask, sign, bipolar=True).tolist() == [[0, 0], [-2, 2]]
 
 
-def test_latency_is_one_and_a_stage_every_two_levels():
-    assert [array_latency(1 << levels) for levels in range(7)] == [1, 2, 2, 3, 3, 4, 4]
+def test_latency_is_two_and_a_stage_every_two_levels():
+    assert [array_latency(1 << levels) for levels in range(7)] == [2, 3, 3, 4, 4, 5, 5]
 
 
 @pytest.mark.parametrize("rows", [0, 3, 12, -4])

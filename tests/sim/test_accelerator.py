@@ -189,16 +189,17 @@ def test_different_programs_back_to_back():
         base, (source,), (target,) = len(memory), layout.inputs, layout.outputs
         memory += layout.memory
         logits = functional.execute(program, SMALL, picture).logits[0]
-        cases.append((base, base + source, base + target, base + layout.workspace, logits))
+        cases.append((base, base + source, base + target, base + layout.workspace,
+                      backend.writable(program), logits))  # fmt: skip
     order = [0, 1, 1, 2, 3, 0, 2, 3, 1]
     for i in order:
-        commands += backend.start_commands(*cases[i][:4])
+        commands += backend.start_commands(*cases[i][:5])
     done = backend.simulate(SMALL, harness.Job(memory=memory, commands=commands, latency=7))
     reads = done.reads.reshape(len(order), -1)
     counts = [backend.counters(row) for row in reads]
     assert all(status["done"] for status, _ in counts)
     assert counts[0] == counts[5] and counts[1] == counts[2] == counts[8]
-    for _, _, target, _, logits in cases:
+    for _, _, target, _, _, logits in cases:
         assert (done.memory[target : target + 4 * len(logits)].view("<i4") == logits).all()
 
 
@@ -207,7 +208,8 @@ def test_harness_and_cocotb_agree():
     rng = np.random.default_rng(12)
     found, program = draw(rng, SMALL, 6000, **TINY)
     layout = backend.Layout.of(program, images.pack_runs(random_images(rng, found.arch, 1), 1))
-    commands = backend.start_commands(0, layout.inputs[0], layout.outputs[0], layout.workspace)
+    commands = backend.start_commands(0, layout.inputs[0], layout.outputs[0], layout.workspace,
+                                      backend.writable(program))  # fmt: skip
     job = harness.Job(memory=layout.memory, commands=commands, latency=5, trace=True,
                       limit=1_000_000)  # fmt: skip
     one, two = (backend.simulate(SMALL, job, s) for s in ("verilator", "icarus"))

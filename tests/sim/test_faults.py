@@ -7,7 +7,7 @@ from hfn_accel import functional, images
 from hfn_accel.compiler import compile
 from hfn_accel.config import Config
 from hfn_accel.network import Architecture
-from hfn_accel.program import DESCRIPTOR_BYTES, Opcode, Program, offsets
+from hfn_accel.program import DESCRIPTOR_BYTES, PARAMETER_BYTES, Opcode, Program, offsets, with_crc
 from hfn_accel.registers import OFFSETS, Cause, ErrorCode, decode, encode
 from sim import backend, harness
 from tests.tickets import random_images, random_mode, random_ticket
@@ -38,23 +38,23 @@ class Network:
         index = self.opcodes.index(opcode)
         return index, self.program.descriptors[index][1]
 
-    def start(self, program=0, image=None, result=None, workspace=None) -> list[tuple]:
-        """Commands of one run; addresses are the network's own unless given."""
-        given = (image, result, workspace)
-        own = (self.image, self.result, self.workspace)
+    def start(self, program=0, image=None, result=None, workspace=None, sizes=None) -> list[tuple]:
+        """Commands of one run; addresses and sizes are the network's own unless given."""
+        given = (image, result, workspace, sizes)
+        own = (self.image, self.result, self.workspace, backend.writable(self.program))
         return backend.start_commands(
             program, *(b if a is None else a for a, b in zip(given, own, strict=True))
         )
 
     def broken(self, index: int, **fields) -> bytes:
-        """The program's image with some fields of a descriptor overwritten."""
+        """The program's image with some fields of an otherwise intact descriptor overwritten."""
         image = bytearray(self.program.image)
         at = slice(index * DESCRIPTOR_BYTES, (index + 1) * DESCRIPTOR_BYTES)
         word = int.from_bytes(image[at], "little")
         for name, value in fields.items():
             bit, bits = offsets(self.opcodes[index])[name]
             word = word & ~(((1 << bits) - 1) << bit) | value << bit
-        image[at] = word.to_bytes(DESCRIPTOR_BYTES, "little")
+        image[at] = with_crc(word.to_bytes(DESCRIPTOR_BYTES, "little"))
         return bytes(image)
 
     def assert_right(self, done, reads):
@@ -73,7 +73,7 @@ def network():
 SETTLE = 10  # reads of STATUS until the transfers in flight have ended
 RESET = [("write", OFFSETS["CONTROL"], encode("CONTROL", reset=1, irq_enable=1)),
          *[("read", OFFSETS["STATUS"])] * SETTLE]  # fmt: skip
-READS = len([c for c in backend.start_commands(0, 0, 0, 0) if c[0] == "read"])
+READS = len([c for c in backend.start_commands(0, 0, 0, 0, (0, 0)) if c[0] == "read"])
 
 
 def run(memory, commands, **job):
@@ -147,9 +147,13 @@ ILLEGAL = [
     *wrong(Opcode.LOAD, "BAD_FIELD", bank=[3], groups=[0], beats=[0], address=[4],
            memory_stride=[4]),
     *wrong(Opcode.LOAD, "READ_DECERR", address=[1 << 24]),
+    *wrong(Opcode.CONV, "MASK_CRC", mask_crc32=[0], mask_address=[0]),
+    *wrong(Opcode.CONV, "PARAMETER_CRC", parameter_crc32=[0], parameter_address=[0]),
     *wrong(Opcode.LOAD, "DEADLOCK", wait_executed=[20000], wait_stored=[20000]),
     *wrong(Opcode.STORE, "BAD_FIELD", bank=[3], groups=[0], beats=[0], address=[4],
            memory_stride=[4]),
+    *wrong(Opcode.STORE, "WRITE_REGION", address=[1 << 20, (1 << 32) - 4096],
+           groups=[4095], beats=[(1 << 24) - 1]),
     *wrong(Opcode.END, "BAD_OPCODE", opcode=[1, 9]),
 ]  # fmt: skip
 
@@ -187,6 +191,65 @@ def test_backend_reports_the_error_of_a_run(network, simulator):
     with pytest.raises(backend.RunError, match=f"descriptor {index}: BAD_FIELD") as caught:
         backend.run(program, CONFIG, pictures, simulator=simulator)
     assert (caught.value.code, caught.value.layer) == (ErrorCode.BAD_FIELD, index)
+
+
+def test_one_wrong_bit_of_a_program_stops_the_run(network):
+    """Wherever it is fetched: descriptors, masks, parameters; and the core runs again."""
+    rng, bus = np.random.default_rng(8), CONFIG.bus_bytes
+    places = [(DESCRIPTOR_BYTES * i + rng.integers(DESCRIPTOR_BYTES), "DESCRIPTOR")
+              for i in range(len(network.opcodes))]  # fmt: skip
+    for opcode, f in network.program.descriptors:
+        if opcode == Opcode.CONV:
+            size = f["fetch_mask"] * f["mask_beats"] * bus
+            places += [(f["mask_address"] + at, "MASK") for at in (0, size - 1) if size]
+            size = f["fetch_parameters"] * f["out_channels"] * PARAMETER_BYTES
+            places += [(f["parameter_address"] + at, "PARAMETER") for at in (0, size - 1) if size]
+    memory, commands = bytearray(network.memory), []
+    for at, _ in places:
+        commands += network.start(len(memory)) + RESET
+        image = bytearray(network.program.image)
+        image[at] ^= 1 << int(rng.integers(8))
+        memory += backend.aligned(bytes(image))
+    done = run(memory, commands + network.start())
+    for i, (at, kind) in enumerate(places):
+        known = {1: "BAD_VERSION", 2: "BAD_MAGIC", 3: "BAD_MAGIC"}
+        name = known.get(at % DESCRIPTOR_BYTES) if kind == "DESCRIPTOR" else None
+        assert error(done.reads[i * (READS + SETTLE)]).name == (name or f"{kind}_CRC"), (at, kind)
+    network.assert_right(done, done.reads[-READS:])
+
+
+def test_without_integrity_no_crc_is_checked(network):
+    image, memory = bytearray(network.program.image), bytearray(network.memory)
+    image[DESCRIPTOR_BYTES - 1] ^= 1
+    memory[: len(image)] = image
+    job = harness.Job(memory=memory, commands=network.start(), limit=LIMIT)
+    done = backend.simulate(CONFIG.replace(integrity=0), job)
+    network.assert_right(done, done.reads)
+
+
+@pytest.mark.parametrize("less", [(1, 0), (0, 1)])
+def test_nothing_is_written_outside_the_regions(network, less):
+    sizes = np.array(backend.writable(network.program))
+    stores = [f for opcode, f in network.program.descriptors if opcode == Opcode.STORE]
+    ends = [f["address"] + (f["groups"] - 1) * f["memory_stride"] + f["beats"] * CONFIG.bus_bytes
+            for f in stores]  # fmt: skip
+    assert max(ends) == sizes[1]
+    sizes -= less
+    done = run(network.memory, network.start(sizes=tuple(sizes.tolist())) + RESET)
+    assert error(done.reads[0]) == ErrorCode.WRITE_REGION
+    assert done.reads[-1] & RUNNING == 0
+    for base, size in zip((network.result, network.workspace), sizes, strict=True):
+        end = base + size + -(base + size) % 4096
+        assert bytes(done.memory[base + size : end]) == bytes(network.memory[base + size : end])
+
+
+def test_a_memory_that_is_too_slow_is_a_timeout(network):
+    watchdog = ("write", OFFSETS["WATCHDOG"], 400)
+    done = run(network.memory, [watchdog, *network.start(), *RESET * 20], latency=500)
+    assert error(done.reads[0]) == ErrorCode.TIMEOUT
+    assert done.reads[-1] & RUNNING == 0
+    done = run(network.memory, [watchdog, *network.start()], latency=300)
+    network.assert_right(done, done.reads)
 
 
 def test_address_behind_the_memory(network):

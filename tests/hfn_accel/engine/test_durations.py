@@ -80,26 +80,26 @@ def test_conv_equals_walk(seed):
 
 @pytest.mark.parametrize("change, clocks", [
     ({}, 50 + 2),  # plain: beats
-    ({"code": 3}, 2 * 90 * 2 + 4), ({"pruned": 1}, 2 * 90 * 2 + 4), ({"locked": 1}, 2 * 90 * 2 + 4),
-    ({"coats": 3}, 3 * 2 * 90 * 2 + 4), ({"signs": 1}, 2 * 2 * 90 * 2 + 4),
-    ({"coats": 2, "signs": 2}, 3 * 2 * 90 * 2 + 4),
+    *[(one, 2 * 90 * 2 + 10) for one in ({"code": 3}, {"pruned": 1}, {"locked": 1})],
+    ({"coats": 3}, 3 * 2 * 90 * 2 + 10), ({"signs": 1}, 2 * 2 * 90 * 2 + 10),
+    ({"coats": 2, "signs": 2}, 3 * 2 * 90 * 2 + 10),
 ])  # fmt: skip
 def test_mask_takes_a_clock_a_beat_or_a_unit_of_a_plane(change, clocks):
     config = Config(rows=8, columns=16)  # two units a row
     f = random_conv(Random(0), config)
     f |= {"coats": 1, "signs": 0, "fan_in": 90, "out_tiles": 2, "mask_beats": 50, "fetch_mask": 1}
-    assert spent(Opcode.CONV, f | change, config, 20)[Cause.MASK] == clocks + 20 + 1
+    assert spent(Opcode.CONV, f | change, config, 20)[Cause.MASK] == clocks + 21 + 1 + 2
 
 
 def test_transfers_take_a_clock_a_beat_and_the_latency():
     config, transfer = Config(), {"groups": 3, "beats": 700}
-    assert read_cycles(10, 5) == 16 and write_cycles(10, 5) == 17
-    assert decode_cycles(100, 3, 5) == 309 and plain_cycles(100, 5) == 107
-    assert spent(Opcode.LOAD, transfer, config, 512) == {Cause.LOAD: 3 * (700 + 512 + 2)}
-    assert spent(Opcode.STORE, transfer, config, 512) == {Cause.STORE: 3 * (700 + 512 + 3)}
+    assert read_cycles(10, 5) == 17 and write_cycles(10, 5) == 19
+    assert decode_cycles(100, 3, 5) == 315 and plain_cycles(100, 5) == 107
+    assert spent(Opcode.LOAD, transfer, config, 512) == {Cause.LOAD: 3 * (700 + 512 + 3)}
+    assert spent(Opcode.STORE, transfer, config, 512) == {Cause.STORE: 3 * (700 + 512 + 5)}
     conv = random_conv(Random(0), config) | {"raw": 1, "out_channels": 10, "fetch_parameters": 1}
     found = spent(Opcode.CONV, conv, config, 40)
-    assert found[Cause.STORE] == 5 + 40 + 3 and found[Cause.PARAMETER] == 10 + 40 + 2
+    assert found[Cause.STORE] == 5 + 40 + 5 and found[Cause.PARAMETER] == 10 + 40 + 5
     assert Cause.STORE not in spent(Opcode.CONV, conv | {"close": 0}, config, 40)
 
 
@@ -110,6 +110,8 @@ def test_others():
     assert spent(Opcode.POOL, pool, config, 16) == {Cause.POOL: planes + timing.POOL_CYCLES}
     image = {"rows": 4, "width": 9, "pad": 2, "taps": 3, "stride": 2, "out_width": 6, "granules": 2}
     row = 13 + 6 * 15 + 1  # five words' pixels two apart and three taps; all but a row's last wait
-    assert spent(Opcode.IMAGE, image, config, 16) == {Cause.LOAD: 2 + 16 + 4 * row + 1}
+    assert spent(Opcode.IMAGE, image, config, 16) == {
+        Cause.LOAD: timing.LOAD_CYCLES + 16 + 4 * row + 1
+    }
     for opcode in (Opcode.BEGIN, Opcode.END):
         assert spent(opcode, {"wait_stored": 3}, config, 16) == {}

@@ -19,7 +19,7 @@ def counted(opcode: Opcode, fields: dict, config: Config) -> dict[str, int]:
     """Figures of one descriptor, without zeros and what every descriptor has."""
     (row,) = figures(jobs([(opcode, fields)]), Design.of(config, 1))
     found = {name: int(row[name]) for name in FIGURE.names if row[name]}
-    assert found.pop("descriptors") == 1 and found.pop("descriptor_moved_bytes") == 96
+    assert found.pop("descriptors") == 1 and found.pop("descriptor_moved_bytes") == 112
     return found
 
 

@@ -65,7 +65,7 @@ def test_regions_of_the_image_follow_each_other():
     for arch, _, config, _, p in fitting(seed=8, number=10):
         header = p.items[0].fields
         assert header["descriptors"] == len(p.items)
-        regions = [(0, 96 * len(p.items))]
+        regions = [(0, 112 * len(p.items))]
         for (tensor, first, tiles), address in p.masks.items():
             beats = RawStreams(arch, config).beats(tensor, first, tiles)
             regions.append((address, address + beats * config.bus_bytes))

@@ -12,6 +12,7 @@ from hfn_accel.engine.records import Design
 from hfn_accel.engine.timeline import descriptor_cycles, end_of, timeline
 from hfn_accel.program import Opcode
 from hfn_accel.registers import Cause
+from hfn_accel.timing import DECODE_CYCLES
 
 FETCHES = {
     Opcode.IMAGE: [(Cause.LOAD,)], Opcode.LOAD: [(Cause.LOAD,)], Opcode.POOL: [()],
@@ -93,9 +94,12 @@ class Engines:
     def fetcher(self):
         for index, job in enumerate(self.jobs):
             self.fetching = index
-            yield from [Cause.DESCRIPTOR] * self.descriptor
-            while job.wait_executed > self.executed or job.wait_stored > self.stored:
-                yield Cause.STORE
+            yield from [Cause.DESCRIPTOR] * (self.descriptor + DECODE_CYCLES - 2)
+            cause = Cause.DESCRIPTOR
+            while cause:  # what was counted a clock ago is looked at
+                ready = job.wait_executed <= self.executed and job.wait_stored <= self.stored
+                yield cause
+                cause = None if ready else Cause.STORE
             yield Cause.DESCRIPTOR
             for cause, clocks in job.fetch.items():
                 yield from [cause] * clocks
@@ -113,8 +117,11 @@ class Engines:
             if taken is None:
                 continue
             self.executing, job = taken, self.jobs[taken]
-            while job.hold_stored > self.stored:
-                yield Cause.STORE
+            cause = Cause.DESCRIPTOR
+            while cause:
+                ready = job.hold_stored <= self.stored
+                yield cause
+                cause = None if ready else Cause.STORE
             clocks = [cause for cause, count in job.execute.items() for _ in range(count)]
             yield from clocks[:-1]
             if clocks:
@@ -155,16 +162,16 @@ def test_spans():
     spent, *spans = run(jobs, 10)
     none = (-1, -1)
     assert [list(map(tuple, span)) for span in spans] == [
-        [(0, 11), (11, 42), (42, 64), (65, 76), (119, 130), (131, 142)],
-        [none, none, (65, 118), (119, 120), (160, 169), (170, 171)],
-        [none, none, none, (120, 160), none, none],
+        [(0, 13), (13, 46), (46, 70), (71, 84), (126, 139), (140, 153)],
+        [none, none, (72, 125), (127, 128), (169, 178), (180, 181)],
+        [none, none, none, (128, 168), none, none],
     ]
     causes = spent.sum(0)
-    assert causes.sum() == 171
+    assert causes.sum() == 181
     assert {c: causes[c] for c in Cause if causes[c]} == {
-        Cause.DESCRIPTOR: 11 + 11 + 11 + 1 + 1 + 10 + 1 + 1, Cause.LOAD: 20,
+        Cause.DESCRIPTOR: 13 + 13 + 13 + 2 + 2 + 11 + 2 + 2, Cause.LOAD: 20,
         Cause.PARAMETER: 5, Cause.MASK: 6, Cause.FILL: 3, Cause.COMPUTE: 50, Cause.POOL: 9,
-        Cause.STORE: 1 + 29 + 1,
+        Cause.STORE: 1 + 28 + 1,
     }  # fmt: skip
 
 
@@ -179,5 +186,5 @@ def test_tokens():
 
 
 def test_descriptors():
-    for bus, beats in ((64, 12), (128, 6)):
-        assert descriptor_cycles(Design.of(Config(axi_data_width=bus), 5)) == beats + 5 + 2
+    for bus, beats in ((64, 14), (128, 7)):
+        assert descriptor_cycles(Design.of(Config(axi_data_width=bus), 5)) == beats + 5 + 3

@@ -221,7 +221,7 @@ def test_counts_of_one_conv():
         if mode.signs == Signs.EXPLICIT:
             mask = {"mask": 0, "weight": len(case.stream)}
         assert result.bytes == mask | {
-            "descriptor": 7 * 96, "parameter": 72, "activation_read": 3 * 4096,
+            "descriptor": 7 * 112, "parameter": 72, "activation_read": 3 * 4096,
             "activation_write": 4096, "activation": 4 * 4096,
         }  # fmt: skip
 

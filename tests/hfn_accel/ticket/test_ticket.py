@@ -189,11 +189,14 @@ def test_refuses_inconsistent_parts(saved, change, message):
     ({"density": float("nan")}, "density must be from 0 to 1, not nan"),
     ({"density": 10**400}, "density must be from 0 to 1, not 1000"),
     ({"provenance": []}, "provenance must be an object"),
-    ({"provenance": {"dataset": 3}}, "provenance must be texts by name"),
-    ({"provenance": {"dataset": ["cifar10"]}}, "provenance must be texts by name"),
+    ({"provenance": {"dataset": 3}}, "provenance must be printable texts by name"),
+    ({"provenance": {"dataset": ["cifar10"]}}, "provenance must be printable texts by name"),
+    ({"provenance": {"dataset": "\ud800"}}, "provenance must be printable texts by name"),
     ({"classes": 3.0}, "classes must be an integer"),
     ({"class_names": "abc"}, "class_names must be a list"),
     ({"class_names": [1, 2, 3]}, "does not name every class"),
+    ({"class_names": ["a", "b", "\ud800"]}, "in printable characters"),
+    ({"class_names": ["a", "b", "c\nd"]}, "in printable characters"),
 ])  # fmt: skip
 def test_refuses_what_a_file_says(saved, tmp_path, change, message):
     """Files without a checksum, as another program may write them."""

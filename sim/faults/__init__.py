@@ -1,0 +1,1 @@
+"""Fault campaigns against the core, and mutated inputs against the package (docs/faults.md)."""
