@@ -1,9 +1,10 @@
 """The prover: Amaranth to an and-inverter graph by Yosys, then ABC; both come with `pyosys`."""
 
 import importlib.util
+import os
+import resource
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +72,8 @@ def bounded(clocks: int) -> Method:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`holds`, or `trace` is a counterexample, its inputs clock by clock (for an induction's step
-    none is given), or () if the prover gave up."""
+    """`holds`, or `trace` is a counterexample, its inputs clock by clock: () of an induction's
+    step, which begins nowhere in particular, and where the prover gave up."""
 
     holds: bool
     seconds: float
@@ -88,25 +89,23 @@ def new(make: Callable[[Bench], None]) -> Bench:
 
 def check(make: Callable[[Bench], None], claims: Callable[[Bench], list], folder: Path,
           method: Method, seconds: int = 600) -> Outcome:  # fmt: skip
-    """Whether `claims`, signals of the bench that `make` fills, are always 1, by a method. Files
-    stay in the folder. Raises HfnError for what Yosys refuses.
+    """Whether `claims`, signals of the bench that `make` fills, are always 1, by a method, in so
+    many seconds of a processor (a run each). Files stay in the folder. Raises HfnError for what
+    Yosys refuses.
     """
-    begun = time.monotonic()
-    trace = ()
+    clocks = method.clocks
     if method.kind == "invariant":
-        holds, trace = _run(make, claims, folder, f"pdr -T {seconds}", "snl_UNSAT")
-    else:
-        frames = method.clocks
-        engine = f"bmc3 -F {frames} -T {seconds}"
-        holds, trace = _run(make, claims, folder, engine, f"snl_UNK {frames - 1}")
-        if holds and method.kind == "induction":
-            engine = f"bmc3 -F {frames + 1} -T {seconds}"
-            step = folder / "step"
-            holds, _ = _run(make, claims, step, engine, f"snl_UNK {frames}", step=frames)
-    return Outcome(holds, time.monotonic() - begun, trace)
+        return _run(make, claims, folder, "pdr", "snl_UNSAT", seconds)
+    engine, expected = f"bmc3 -F {clocks}", f"snl_UNK {clocks - 1}"
+    base = _run(make, claims, folder, engine, expected, seconds)
+    if not base.holds or method.kind == "bounded":
+        return base
+    engine, expected = f"bmc3 -F {clocks + 1}", f"snl_UNK {clocks}"
+    step = _run(make, claims, folder / "step", engine, expected, seconds, clocks)
+    return Outcome(step.holds, base.seconds + step.seconds)
 
 
-def _run(make, claims, folder, engine, expected, step=0) -> tuple[bool, tuple]:
+def _run(make, claims, folder, engine, expected, seconds, step=0) -> Outcome:
     """Whether ABC ends with the expected status, and else the counterexample, if it has one."""
     bench = new(make)
     module = bench.module(claims(bench), step)
@@ -116,22 +115,42 @@ def _run(make, claims, folder, engine, expected, step=0) -> tuple[bool, tuple]:
         (folder / old).unlink(missing_ok=True)
     (folder / "model.il").write_text(rtlil.convert(module, ports=ports, emit_src=False))
     (folder / "graph.ys").write_text(TO_GRAPH.format(start=FREE_START if step else ""))
-    _call([sys.executable, "-c", YOSYS], folder)
-    _call(
-        [
-            abc(),
-            "-c",
-            (
-                f"read_aiger model.aig; fold; strash; write_aiger folded.aig; {engine}; "
-                "write_status status.txt; write_cex -a trace.aiw"
-            ),
-        ],
-        folder,
-    )
+    taken = call([sys.executable, "-c", YOSYS], folder, seconds)
+    taken += call([abc(), "-c", (
+        f"read_aiger model.aig; fold; orpos; strash; scorr; write_aiger folded.aig; {engine}; "
+        "write_status status.txt; write_cex -a trace.aiw"
+    )], folder, seconds)  # fmt: skip
+    if not (folder / "status.txt").exists():
+        return Outcome(False, taken)
     status = (folder / "status.txt").read_text()
     if status.startswith((f"{expected} ", "snl_UNSAT ")) or _never(folder / "folded.aig"):
-        return True, ()
-    return False, _trace(folder, bench) if status.startswith("snl_SAT ") else ()
+        return Outcome(True, taken)
+    return Outcome(False, taken, _trace(folder, bench) if status.startswith("snl_SAT ") else ())
+
+
+def abc() -> str:
+    """The program. Raises HfnError if its package is not installed."""
+    found = importlib.util.find_spec("pyosys")
+    if found is None:
+        raise HfnError("sim.formal needs the Python package 'pyosys': "
+                       "pip install 'hfn-accel[formal]'")  # fmt: skip
+    return str(Path(found.origin).parent / "yosys-abc")
+
+
+def call(command: list[str], folder: Path, seconds: int) -> float:
+    """Run a tool in the folder; the processor's seconds that it took, `seconds` at most."""
+
+    def limit():
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+
+    with (folder / "log.txt").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log, preexec_fn=limit)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode > 0:
+        lines = (folder / "log.txt").read_text().strip().splitlines() or ["no message"]
+        raise HfnError(f"{Path(command[0]).name}: {lines[-1]}")
+    return usage.ru_utime + usage.ru_stime
 
 
 def _never(graph: Path) -> bool:
@@ -140,33 +159,13 @@ def _never(graph: Path) -> bool:
     return lines[int(header.split()[3])] == b"0"  # the latches' lines come first
 
 
-def abc() -> str:
-    """The program. Raises HfnError if its package is not installed."""
-    found = importlib.util.find_spec("pyosys")
-    if found is None:
-        raise HfnError(
-            "sim.formal needs the Python package 'pyosys': pip install 'hfn-accel[formal]'"
-        )
-    return str(Path(found.origin).parent / "yosys-abc")
-
-
-def _call(command: list[str], folder: Path):
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    (folder / "log.txt").write_text(done.stdout + done.stderr)
-    if done.returncode:
-        lines = (done.stderr + done.stdout).strip().splitlines()
-        raise HfnError(f"{Path(command[0]).name}: {(lines or ['no message'])[-1]}")
-
-
 def _trace(folder: Path, bench: Bench) -> tuple[dict, ...]:
     """The inputs' values by name, clock by clock."""
     entries = [line.split() for line in (folder / "model.map").read_text().splitlines()]
     places = [(int(e[1]), int(e[2]), e[3]) for e in entries if e[0] == "input"]
-    _, *lines = (
-        line for line in (folder / "trace.aiw").read_text().splitlines() if "#" not in line
-    )
+    lines = (folder / "trace.aiw").read_text().splitlines()
     trace = []
-    for line in lines:  # the first were the registers' values
+    for line in (x for x in lines[1:] if "#" not in x):  # the first: the registers' values
         values = {signal.name: 0 for signal in bench.inputs}
         for index, bit, name in places:
             if name in values:

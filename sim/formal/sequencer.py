@@ -41,6 +41,11 @@ FETCHER_CLOCKS = 8 + 4 * PATIENCE
 def fetcher(b: Bench):
     dut = b.block(Fetcher(SMALL))
     _often(b, ~dut.read_busy, ~dut.image_busy, ~dut.mask_busy, dut.quiet, dut.done, dut.taken)
+    for busy, start in (
+        (dut.read_busy, dut.read_start), (dut.image_busy, dut.image_start),
+        (dut.mask_busy, dut.mask_start),
+    ):
+        b.assume(~b.past(~busy & ~start) | ~busy | (b.since(1, 1) == 0))
     moves = dut.read_start | (dut.offer & dut.taken)
     still = b.since(dut.busy & ~moves, FETCHER_CLOCKS, "still_clocks")
     b.claim("a read, a hand-over or idle in bounded time", still < FETCHER_CLOCKS)
