@@ -21,7 +21,7 @@ from .files import atomic_write, read_bytes, write_json
 from .synthesis_table import MEASURED, cores, name, read
 from .units import UNIT
 
-COLUMNS = {field: column for column, field in FIELDS.items()}
+COLUMNS = {field: column for column, field in FIELDS.items() if field != "integrity"}
 """Field of `Config` -> column of a table of points."""
 
 LOGIC = ("constant", "positions", "columns", "sum_bits", "requantisers", "bus")

@@ -82,7 +82,7 @@ def _designs(rng, count: int) -> dict[str, np.ndarray]:
     """Random designs; hardly two of them are the same."""
     designs = {name: 1 << rng.integers(low, high + 1, count)
                for name, (low, high) in _MOST.items()}  # fmt: skip
-    same = {"result_words": 1024, "accumulator_bits": 24, "batch_images": 1}
+    same = {"result_words": 1024, "accumulator_bits": 24, "batch_images": 1, "integrity": 1}
     designs |= {name: np.full(count, value) for name, value in same.items()}
     return designs | {"coded": rng.integers(0, 2, count),
                       "latency_cycles": rng.integers(1, 200, count)}  # fmt: skip

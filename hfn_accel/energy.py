@@ -23,7 +23,7 @@ from .timing import TREE_LEVELS_A_STAGE
 from .units import UNIT
 
 WINDOW_BITS = 2 * 16 + huffman.MAX_LENGTH  # of the mask decoder: two words and the rest of a code
-RESIDUAL_BITS = MULTIPLIER_BITS + MAX_ACTIVATION_BITS + 1  # signed, of the residual's product
+LOW_BITS = 17  # of an accumulator, that the first of the requantiser's two multipliers takes
 POOL_GATES, POOL_REGISTERS = 15, 4  # a lane of MaxPool
 FORMATS = {"ternary 1.6-bit": 1.6, "ternary 2-bit": 2, "dense 8-bit": 8, "dense float32": 32}
 """Bits of an explicit weight."""
@@ -65,11 +65,22 @@ def sign_gates(columns: int, bits: int = 1) -> int:
 
 
 def requantiser_registers(accumulator_bits):
-    """Register bits that an activation passes: operands, products, sum, result."""
-    parameters = 2 * MULTIPLIER_BITS + BIAS_BITS
-    operands = accumulator_bits + MAX_ACTIVATION_BITS + parameters
-    products = accumulator_bits + MULTIPLIER_BITS + RESIDUAL_BITS + BIAS_BITS
-    return operands + products + SUM_BITS + MAX_ACTIVATION_BITS
+    """Register bits that an activation passes: operands, products, sums, shifts, result."""
+    return _each(_requantiser_registers, accumulator_bits)
+
+
+def _requantiser_registers(a: int) -> int:
+    operands = a + MAX_ACTIVATION_BITS + 2 * MULTIPLIER_BITS + BIAS_BITS
+    wide = a > LOW_BITS + 1  # two multipliers, for the lowest bits and for the others
+    low = (LOW_BITS if wide else a) + MULTIPLIER_BITS
+    high = a - LOW_BITS + MULTIPLIER_BITS if wide else 0
+    branch = MAX_ACTIVATION_BITS + MULTIPLIER_BITS
+    sums = max(branch, high) + 1 + max(low, BIAS_BITS) + 1 + LOW_BITS
+    largest = (1 << a - 1) + (1 << MAX_ACTIVATION_BITS) - 1 << MULTIPLIER_BITS - 1
+    total = (largest + (1 << BIAS_BITS - 1)).bit_length() + 1
+    shifts = 12 + 9 + 4  # what is left after each, two flags beside
+    return (operands + low + high + branch + BIAS_BITS + sums + total + shifts
+            + MAX_ACTIVATION_BITS)  # fmt: skip
 
 
 def generate_row(p: Prices, columns, bits: int = 1) -> Energy:

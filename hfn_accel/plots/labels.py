@@ -24,6 +24,7 @@ _LABELS = {  # text and unit of columns whose names leave one of them open
     "bus_bits": ("memory bus", "bits"),
     "coats": ("coats", "masks a weight"),
     "coded": ("coded masks", "0 no, 1 yes"),
+    "integrity": ("integrity checked", "0 no, 1 yes"),
     "columns_channels": ("array columns C", "channels"),
     "cycles": ("cycles", "clock cycles"),
     "energy_high_uj": ("energy, upper end", "µJ"),

@@ -11,6 +11,7 @@ from hfn_accel.engine.durations import image_cycles
 from hfn_accel.engine.records import jobs
 from hfn_accel.images import MAX_TAPS, PIXEL_BYTES
 from hfn_accel.program import Opcode, encode
+from hfn_accel.timing import READ_CYCLES
 from rtl.loader import PLANES, load_image
 from sim.memory import Memory
 from sim.runner import parameters
@@ -189,4 +190,4 @@ async def behind_dma(dut):
                 if not int(dut.busy.value):
                     break
             assert bank.words == expected(fields, data) and model.idle
-            assert clocks == cycles(fields, latency), (fields, latency)
+            assert clocks == cycles(fields, latency + READ_CYCLES - 1), (fields, latency)

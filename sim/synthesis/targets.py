@@ -6,15 +6,19 @@ from dataclasses import dataclass, field
 
 from hfn_accel.errors import HfnError
 
-CHECKS = "check -latchonly -assert; check -assert; tee -o memories.txt dump t:$mem_v2"
-"""Once memories are found and before they are mapped: fails for a latch, a combinational loop, a
-wire with two drivers or none; `sim.synthesis.checks` reads the memories."""
+CHECKS = ("design -save core; proc; flatten; opt_clean; check -latchonly -assert; check -assert; "
+          "design -load core")  # fmt: skip
+"""On the design as it was read: fails for a latch, a combinational loop, a wire with two drivers or
+none. Later would be wrong: what a ROM takes over of a register leaves wires without a driver."""
+
+MEMORIES = "tee -o memories.txt dump t:$mem_v2"
+"""Once memories are found and before they are mapped; `sim.synthesis.checks` reads them."""
 
 
 @dataclass(frozen=True)
 class Target:
     """name: as on the command line. command: Yosys's own script, which stops before its label
-    `ram` for CHECKS. cells: pattern of a cell -> the figures that one counts in. block_ram:
+    `ram` for MEMORIES. cells: pattern of a cell -> the figures that one counts in. block_ram:
     pattern of its block RAMs, "" if memories stay apart. library: name of a cell library."""
 
     name: str
@@ -31,7 +35,8 @@ class Target:
         ports are vectors; with wires of single bits it does not.
         """
         call = f"{self.command} -top {top}"
-        read = f"read_verilog core.v; {call} -run :{self.ram}; {CHECKS}"
+        read = (f"read_verilog core.v; hierarchy -top {top}; {CHECKS}; {call} -run :{self.ram}; "
+                f"{MEMORIES}")  # fmt: skip
         if self.block_ram:
             return (f"{read}; {call} -run {self.ram}:map_luts; splitnets -ports; "
                     f"opt_clean -purge; {call} -run map_luts: -json core.json")  # fmt: skip

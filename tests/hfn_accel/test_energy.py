@@ -82,7 +82,8 @@ def by_hand() -> dict[str, tuple[dict, float]]:
     add = ADD["aladdin"]
     column = (4 + 6) * add + (2 * 16 + 51) * GATE + (17 + 6) * BIT  # 8 + 4 + 2 + 1 sums: 4 adders
     product = 0.2 + 2.9 * (24 * 16 - 64) / 960 + 0.2 + 2.9 * (8 * 16 - 64) / 960
-    result = (24 + 8 + 64) + (40 + 25 + 32) + 52 + 8 + (24 + 16) * 2 + 8
+    requantiser = (24 + 8 + 64) + (33 + 23 + 24 + 32) + (25 + 34 + 17) + 40 + (12 + 9 + 4) + 8
+    result = requantiser + (24 + 16) * 2 + 8
     return {
         "mask_transfer": ({"mask_moved_bytes": 3}, 3 * 8 * 8),
         "activation_write_transfer": ({"activation_write_moved_bytes": 8, "store_beats": 0}, 512),

@@ -169,7 +169,7 @@ class TestSynthesis:
         (["--synth", "liberty"], "--liberty F.lib go together"),
         (["--synth", "ecp5", "--liberty", "f.lib"], "--liberty F.lib go together"),
         (["--synth", "liberty", "--liberty", "none.lib"], "cannot read none.lib"),
-        (["--synth", "ecp5", "--out", "d"], "--out does not go with it"),
+        (["--synth", "ecp5", "--out", "d"], "--out and --soc do not go with it"),
     ])  # fmt: skip
     def test_bad_input(self, row, arguments, words):
         with pytest.raises(HfnError, match=words):

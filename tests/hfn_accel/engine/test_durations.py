@@ -111,7 +111,7 @@ def test_others():
     image = {"rows": 4, "width": 9, "pad": 2, "taps": 3, "stride": 2, "out_width": 6, "granules": 2}
     row = 13 + 6 * 15 + 1  # five words' pixels two apart and three taps; all but a row's last wait
     assert spent(Opcode.IMAGE, image, config, 16) == {
-        Cause.LOAD: timing.LOAD_CYCLES + 16 + 4 * row + 1
+        Cause.LOAD: timing.LOAD_CYCLES + 16 + 4 * row + 2  # a clock of the DMA, the phase's
     }
     for opcode in (Opcode.BEGIN, Opcode.END):
         assert spent(opcode, {"wait_stored": 3}, config, 16) == {}

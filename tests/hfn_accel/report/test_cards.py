@@ -49,7 +49,7 @@ def test_what_a_card_says(card, tmp_path):
                  "| search (s) | 34.5 |", f"| cycles an image on 16x16 | {row['cycles']:,} |",
                  f"| bytes moved an image on 16x16 | {row['moved_bytes']:,} |"):  # fmt: skip
         assert line in text, line
-    assert text.startswith("## t\n") and "```\npython -m some search\n```" in text
+    assert text.startswith("## t\n") and "```usage\npython -m some search\n```" in text
     assert "dense" not in text and text.endswith("\n(`again`)\n")
 
 
@@ -75,7 +75,7 @@ def test_the_best_dense_training(card, tmp_path, monkeypatch):
     )
     text = markdown(card(ABOUT))
     assert "| the same architecture trained densely | 95.00% after 9 epochs, 90 s |" in text
-    assert "```\nsecond\n```" in text
+    assert "```usage\nsecond\n```" in text
 
 
 def test_the_shipped_dense_trainings():

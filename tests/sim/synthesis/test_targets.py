@@ -37,9 +37,10 @@ def test_a_cell_that_counts_as_nothing(target, latch):
 
 
 @pytest.mark.parametrize("target", [*TARGETS.values(), of_library("x.lib")])
-def test_scripts_check_before_memories_are_mapped(target):
+def test_scripts_check_the_design_as_it_is_read(target):
     steps = target.script("top").split("; ")
     checks = steps.index("check -assert")
     assert "check -latchonly -assert" in steps[:checks]
-    assert steps[checks - 2].endswith(f"-run :{target.ram}")
+    assert steps[checks + 1] == "design -load core"
+    assert steps[checks + 2].endswith(f"-run :{target.ram}")
     assert sum("core.json" in step for step in steps) == 1
