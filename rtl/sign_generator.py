@@ -6,29 +6,20 @@ from amaranth.lib.wiring import In, Out
 
 from hfn_accel import sequence
 
-PATTERN_OFFSETS = tuple(j << sequence.PATTERN_LOG2 for j in range(sequence.PATTERN_BITS))
-"""Where the bits of a weight's number in the frozen pattern are, from its state on."""
 
-
-def tile_signs(state: int, columns: int, offsets: tuple[int, ...] = (0,)) -> int:
-    """The bits of all columns at LFSR state `state`: of offset j and column c in bit
-    `j * columns + c`. With the one offset 0 they are the signs (1 is -1).
-    """
-    distances = [o + (c << sequence.CHANNEL_LOG2) for o in offsets for c in range(columns)]
-    return sum(
-        (sequence.jump(state, distance) >> (sequence.BITS - 1)) << i
-        for i, distance in enumerate(distances)
-    )
+def tile_signs(state: int, columns: int) -> int:
+    """The signs (1 is -1) of all columns at LFSR state `state`, of column c in bit c."""
+    ahead = (sequence.jump(state, c << sequence.CHANNEL_LOG2) for c in range(columns))
+    return sum((there >> (sequence.BITS - 1)) << c for c, there in enumerate(ahead))
 
 
 class SignGenerator(wiring.Component):
     """64-bit LFSR whose state is read by `columns` columns through fixed linear functions.
 
-    Column c shows the sequence c * 2^20 steps ahead of the state, plus each of `offsets`: bit
-    `j * columns + c` of `signs` is the parity of `state & A^(c * 2^20 + offsets[j])[63]`, A being
-    the step matrix of `hfn_accel.sequence`, from which all matrices are derived. The one offset 0
-    gives the signs; a frozen pattern's numbers (`PATTERN_OFFSETS`) have a bit at each of four.
-    `signs` is combinational from `state` and equals `tile_signs(state, columns, offsets)`.
+    Column c shows the sequence c * 2^20 steps ahead of the state: bit c of `signs` is the parity of
+    `state & A^(c * 2^20)[63]`, A being the step matrix of `hfn_accel.sequence`, from which all
+    matrices are derived. `signs` is combinational from `state` and equals `tile_signs(state,
+    columns)`.
 
     At a clock edge, first of those that are given:
 
@@ -42,9 +33,8 @@ class SignGenerator(wiring.Component):
 
     LATENCY = 1
 
-    def __init__(self, columns: int, offsets: tuple[int, ...] = (0,)):
+    def __init__(self, columns: int):
         self.columns = columns
-        self.offsets = offsets
         super().__init__(
             {
                 "load": In(1),
@@ -52,7 +42,7 @@ class SignGenerator(wiring.Component):
                 "jump": In(1),
                 "rewind": In(1),
                 "step": In(1),
-                "signs": Out(columns * len(offsets)),
+                "signs": Out(columns),
                 "state": Out(sequence.BITS),
             }
         )
@@ -77,7 +67,6 @@ class SignGenerator(wiring.Component):
         with m.Elif(self.step):
             m.d.sync += self.state.eq(stepped)
 
-        last_rows = [sequence.jump_rows(offset + distance * c)[-1]
-                     for offset in self.offsets for c in range(self.columns)]  # fmt: skip
+        last_rows = [sequence.jump_rows(distance * c)[-1] for c in range(self.columns)]
         m.d.comb += self.signs.eq(apply(last_rows, self.state))
         return m

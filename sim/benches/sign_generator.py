@@ -3,12 +3,12 @@
 import cocotb
 
 from hfn_accel import sequence
-from rtl.sign_generator import PATTERN_OFFSETS, tile_signs
+from rtl.sign_generator import tile_signs
 from sim.benches.clocked import Clocked
 from sim.runner import parameters
 
 PARAMETERS = parameters()
-COLUMNS, OFFSETS = PARAMETERS["columns"], tuple(PARAMETERS["offsets"])
+COLUMNS = PARAMETERS["columns"]
 TILE = COLUMNS << sequence.CHANNEL_LOG2
 COMMANDS = ["load", "jump", "rewind", "step"]
 
@@ -27,7 +27,7 @@ async def basis(dut):
         await bench.clock(load=1, load_state=state)
         await bench.clock(step=1)
         assert bench.get("state") == state
-        assert bench.get("signs") == tile_signs(state, COLUMNS, OFFSETS)
+        assert bench.get("signs") == tile_signs(state, COLUMNS)
         await bench.clock(jump=1)
         assert bench.get("state") == sequence.step(state)
         await bench.clock()
@@ -44,7 +44,7 @@ async def random_commands(dut):
         value = rng.getrandbits(64)
         await bench.clock(load_state=value, **given)
         assert bench.get("state") == state
-        assert bench.get("signs") == tile_signs(state, COLUMNS, OFFSETS)
+        assert bench.get("signs") == tile_signs(state, COLUMNS)
         if given["load"]:
             base = state = value
         elif given["jump"]:
@@ -60,17 +60,11 @@ async def full_throughput(dut):
     """A tile of weights every clock, two output tiles of a tensor, one strip repeated."""
     bench = await start(dut)
     seed, tensor, fan_in = sequence.seed_state(PARAMETERS["seed"]), 5, 70
-    if OFFSETS == PATTERN_OFFSETS:
-        weights = sequence.pattern(seed, tensor, 2 * COLUMNS, fan_in)
-        state = sequence.pattern_state(seed, tensor)
-    else:
-        weights = sequence.bits(seed, tensor, 2 * COLUMNS, fan_in)
-        state = sequence.tensor_state(seed, tensor)
-    await bench.clock(load=1, load_state=state)
+    weights = sequence.bits(seed, tensor, 2 * COLUMNS, fan_in)
+    await bench.clock(load=1, load_state=sequence.tensor_state(seed, tensor))
     for channel, end in ((0, "rewind"), (0, "jump"), (COLUMNS, "rewind")):
         for k in range(fan_in):
             await bench.clock(**{end if k == fan_in - 1 else "step": 1})
             word = bench.get("signs")
-            numbers = [sum((word >> (j * COLUMNS + c) & 1) << j for j in range(len(OFFSETS)))
-                       for c in range(COLUMNS)]  # fmt: skip
-            assert numbers == weights[channel : channel + COLUMNS, k].tolist()
+            bits = [word >> c & 1 for c in range(COLUMNS)]
+            assert bits == weights[channel : channel + COLUMNS, k].tolist()

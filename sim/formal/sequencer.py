@@ -42,7 +42,8 @@ def fetcher(b: Bench):
     dut = b.block(Fetcher(SMALL))
     _often(b, ~dut.read_busy, ~dut.image_busy, ~dut.mask_busy, dut.quiet, dut.done, dut.taken)
     for busy, start in (
-        (dut.read_busy, dut.read_start), (dut.image_busy, dut.image_start),
+        (dut.read_busy, dut.read_start),
+        (dut.image_busy, dut.image_start),
         (dut.mask_busy, dut.mask_start),
     ):
         b.assume(~b.past(~busy & ~start) | ~busy | (b.since(1, 1) == 0))

@@ -32,15 +32,14 @@ def register_bits(component, names: str = "") -> int:
 
 
 @pytest.mark.parametrize("columns", [1, 4, 16])
-@pytest.mark.parametrize("offsets", [(0,), sign_generator.PATTERN_OFFSETS])
-def test_sign_generation_is_that_of_the_rtl(columns, offsets):
-    generator = sign_generator.SignGenerator(columns, offsets)
+def test_sign_generation_is_that_of_the_rtl(columns):
+    generator = sign_generator.SignGenerator(columns)
     # A parity is an $and with the taps before a $reduce_xor; those of `base` work once a tile of
     # output channels, when it jumps, and not once a row.
     text = rtlil.convert(generator, emit_src=False)
     taps = re.findall(r"connect \\A \\state \[63:0\]\n    connect \\B 64'([01]+)", text)
-    assert len(taps) == 1 + columns * len(offsets)
-    assert sum(mask.count("1") - 1 for mask in taps) == energy.sign_gates(columns, len(offsets))
+    assert len(taps) == 1 + columns
+    assert sum(mask.count("1") - 1 for mask in taps) == energy.sign_gates(columns)
     assert register_bits(generator) == 2 * sequence.BITS  # state, and base, which stands
 
 
@@ -76,9 +75,6 @@ def test_registers_are_those_of_the_rtl(config):
 
 def test_widths_are_those_of_the_rtl():
     assert energy.WINDOW_BITS == bit_feed.WINDOW
-    assert sign_generator.PATTERN_OFFSETS == tuple(
-        bit << sequence.PATTERN_LOG2 for bit in range(sequence.PATTERN_BITS)
-    )
     wide = Counter(kind for kind, width, output in cells(max_pool.MaxPool(Config(columns=64)))
                    if width == 64 and not re.match(r"\\plane_[1-7]", output))  # fmt: skip
     assert wide["$and"] + wide["$or"] == energy.POOL_GATES
