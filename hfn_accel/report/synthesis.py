@@ -46,15 +46,21 @@ def blocks(rows: list[dict], pe: str = "16x16") -> Table:
     """Every block of a core on the ECP5, each synthesised alone, and what is beside them.
 
     The core is one netlist without a hierarchy, whose logic is shared across the blocks' borders:
-    the line before the last is what the sum of the blocks lacks of it, or has too much.
+    the line before the last is what the sum of the blocks lacks of it, or has too much. Of a core
+    that was not measured there are the blocks alone.
     """
     config = Config.parse(pe).to_dict()
     mine = {row["unit"]: row for row in rows if row["config"] == config and row["target"] == "ecp5"}
-    whole = mine.pop(CORE)
-    core = whole["figures"]
+    whole = mine.pop(CORE, None)
+    core = whole["figures"] if whole else {}
     order = sorted(mine, key=lambda unit: -mine[unit]["figures"]["lut"])
     made = [{"block": unit, **_areas(mine[unit]["figures"], core), **clock(mine[unit])}
             for unit in order]  # fmt: skip
+    columns = (Column("block", "block"), *_AREA[:1], Column("share", "of the core", "{:.1%}"),
+               *_AREA[1:])  # fmt: skip
+    title = f"The blocks of {pe} on the ECP5, each synthesised and placed alone"
+    if whole is None:
+        return Table(title, columns, made, COMMAND)
     total = {n: sum(row["figures"].get(n, 0) for row in mine.values()) for n in core}
     rest = {n: core[n] - total[n] for n in core}
     overhead = {n: core[n] - mine[ARRAY]["figures"].get(n, 0) for n in core}
@@ -62,15 +68,12 @@ def blocks(rows: list[dict], pe: str = "16x16") -> Table:
              for label, figures in (("all blocks", total), ("core less all blocks", rest),
                                     ("core less the array", overhead))]  # fmt: skip
     made.append({"block": "core", **_areas(core, core), **clock(whole)})
-    columns = (Column("block", "block"), *_AREA[:1], Column("share", "of the core", "{:.1%}"),
-               *_AREA[1:])  # fmt: skip
-    return Table(f"The blocks of {pe} on the ECP5, each synthesised and placed alone", columns,
-                 made, COMMAND)  # fmt: skip
+    return Table(title, columns, made, COMMAND)
 
 
 def _areas(figures: dict, core: dict) -> dict:
     return {n: figures.get(n, 0) for n in ("lut", "ff", "bram", "dsp")} | {
-        "share": figures["lut"] / core["lut"]}  # fmt: skip
+        "share": figures["lut"] / core["lut"] if core else None}  # fmt: skip
 
 
 def arrays(rows: list[dict]) -> Table:
