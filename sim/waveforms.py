@@ -61,15 +61,16 @@ async def _read(ctx, dut):
 async def _write(ctx, dut):
     """A transfer of four beats: bursts of one and of three; the memory is busy for a clock."""
     ctx.set(dut.start, 1)
-    ctx.set(dut.address, CONFIG.burst_bytes - CONFIG.bus_bytes)
-    ctx.set(dut.beats, 4)
+    ctx.set(dut.size, CONFIG.burst_bytes * 2)
+    ctx.set(dut.offset, CONFIG.burst_bytes - CONFIG.bus_bytes)
+    ctx.set(dut.bytes, 4 * CONFIG.bus_bytes)
     ctx.set(dut.m_axi_awready, 1)
     ctx.set(dut.i_valid, 1)
     ctx.set(dut.i_strb, -1)
     answers, sent = [], 0
     for clock in range(40):
         ctx.set(dut.i_data, 0xD0 + sent)
-        ctx.set(dut.m_axi_wready, clock != 5)
+        ctx.set(dut.m_axi_wready, clock != 7)
         ctx.set(dut.m_axi_bvalid, bool(answers and answers[0] <= clock))
         if ctx.get(dut.m_axi_wvalid) and ctx.get(dut.m_axi_wready):
             sent += 1
