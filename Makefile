@@ -37,6 +37,14 @@ synth: .venv/.synth
 	$(PY) -m sim.synthesis --out hfn_accel/data/synthesis.json $(if $(LIBERTY),--liberty $(LIBERTY)) \
 		$(if $(LARGE),--large)
 
+# Proofs of the RTL's blocks (docs/formal.md).
+formal: .venv/.formal
+	$(PY) -m sim.formal
+
+.venv/.formal: .venv/.set-up
+	@$(PY) -m pip install --quiet --constraint constraints.txt --editable '.[formal]'
+	@touch $@
+
 # Faults against the core and mutated files against the package (docs/faults.md); minutes.
 faults: setup
 	@mkdir -p build

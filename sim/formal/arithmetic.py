@@ -1,6 +1,6 @@
 """Arithmetic blocks at small sizes: for all inputs they equal their integer functions."""
 
-from amaranth.hdl import Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Mux, Signal, Value, signed
 
 from hfn_accel.config import Config
 from rtl.accumulate import PlaneAccumulator
@@ -21,35 +21,34 @@ def later(b: Bench, value, clocks: int):
 
 
 def column(b: Bench, rows: int, columns: int):
-    dut = b.block(Array(rows, columns))
+    bipolar = b.constant(1, "bipolar")
+    dut = b.block(Array(rows, columns), bipolar=bipolar)
     m = b.m
-    b.assume((dut.x & dut.negative) == 0)
-    totals = []
+    written = Signal(rows)  # since the last clear
+    hits = [dut.row_en & (dut.row_index == r) for r in range(rows)]
+    m.d.sync += written.eq(Mux(dut.clear, 0, written) | Cat(hits))
+    b.assume(dut.clear | ((written & Cat(hits)) == 0))
+    late = b.since(1, dut.LATENCY) == dut.LATENCY
     for c in range(columns):
-        total = 0
+        weights = []
         for r in range(rows):
-            here = dut.row_en & (dut.row_index == r)
-            shadow, sign, active_shadow, active_sign = (
+            mask, sign, used_mask, used_sign = (
                 Signal(name=f"{n}_{r}_{c}") for n in ("mask", "sign", "used_mask", "used_sign")
             )
-            with m.If(here):
-                m.d.sync += [shadow.eq(dut.row_mask[c]), sign.eq(dut.row_sign[c])]
+            with m.If(hits[r]):
+                m.d.sync += [mask.eq(dut.row_mask[c]), sign.eq(dut.row_sign[c])]
             with m.Elif(dut.clear):
-                m.d.sync += shadow.eq(0)
-            mask_now = Mux(dut.swap, shadow, active_shadow)
-            sign_now = Mux(dut.swap, sign, active_sign)
-            m.d.sync += [active_shadow.eq(mask_now), active_sign.eq(sign_now)]
-            lane = dut.x[r].as_unsigned() - dut.negative[r]
-            total = total + Mux(mask_now, Mux(sign_now, -lane, lane), 0)
-        totals.append(total)
-    seen = b.since(1, dut.LATENCY)
-    for c, total in enumerate(totals):
-        wide = Signal(signed(rows.bit_length() + 2), name=f"total_{c}")
-        m.d.comb += wide.eq(total)
-        b.claim(
-            f"column {c} is its sum",
-            (seen < dut.LATENCY) | (dut.sums[c] == later(b, wide, dut.LATENCY)),
+                m.d.sync += mask.eq(0)
+            now = Mux(dut.swap, mask, used_mask), Mux(dut.swap, sign, used_sign)
+            m.d.sync += [used_mask.eq(now[0]), used_sign.eq(now[1])]
+            weights.append(now)
+        total = Signal(signed(rows.bit_length() + 1), name=f"total_{c}")
+        products = (
+            Mux(mask, Mux(sign ^ (bipolar & ~x), -1, 1) & Mux(bipolar | x, -1, 0), 0)
+            for (mask, sign), x in zip(weights, dut.x, strict=True)
         )
+        m.d.comb += total.eq(Mux(dut.blank, 0, sum(products)))
+        b.claim(f"column {c} is its sum", ~late | (dut.sums[c] == later(b, total, dut.LATENCY)))
         b.reach(f"column {c} at its largest", dut.sums[c] == rows)
         b.reach(f"column {c} at its least", dut.sums[c] == -rows)
 

@@ -1,16 +1,20 @@
 """AXI4 masters: the handshakes' rules, bursts, and that every beat goes its way once."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Array, Mux, Signal, Value
 
 from hfn_accel.config import Config, log2
 from hfn_accel.timing import OUTSTANDING
 from rtl import axi
 from rtl.read_dma import ReadDma
-from rtl.write_dma import WriteDma
+from rtl.write_dma import OUTSIDE, WriteDma
 
 from .bench import Bench
 
 MOST_BEATS = 15  # of a transfer, where beats are counted: four bursts of ShortBursts
+FAR = 64  # addresses below it, where they are added up
 PATIENCE = 2  # clocks that a fair partner lets others wait
 
 
@@ -30,12 +34,12 @@ class ShortBursts(Config):
 class Queue:
     """Lengths - 1 of bursts that were asked for and have not ended, first in, first out."""
 
-    def __init__(self, b: Bench, push, length, pop, name: str):
+    def __init__(self, b: Bench, push, length, pop, name: str, clear=0):
         size = OUTSTANDING + 1
         self.count = Signal(range(size + 1), name=f"{name}_count")
         entries = Array(Signal(8, name=f"{name}_{i}") for i in range(size))
         self.head = entries[0]
-        b.m.d.sync += self.count.eq(self.count + push - pop)
+        b.m.d.sync += self.count.eq(Mux(clear, 0, self.count + push - pop))
         for i in range(size):
             following = entries[i + 1] if i + 1 < size else 0
             arriving = push & (self.count - pop == i)
@@ -49,52 +53,81 @@ def after_reset(b: Bench) -> Signal:
     return was
 
 
-def command(b: Bench, dma):
-    """Legal use: a start while idle, of aligned and counted beats; an abort lasts until idle."""
-    whole = (dma.address & (dma.config.bus_bytes - 1)) == 0
+def command(b: Bench, dma, *positions):
+    """Legal use: a start while idle, of aligned `positions`; an abort lasts until idle."""
+    whole = (reduce(or_, positions) & (dma.config.bus_bytes - 1)) == 0
     held = b.past(dma.abort & dma.busy, name="abort_held")
-    b.assume(~dma.start | (~dma.busy & ~dma.abort & whole & (dma.beats != 0)))
+    b.assume(~dma.start | (~dma.busy & ~dma.abort & whole))
     b.assume(~(held & dma.busy) | dma.abort)
+
+
+def read_command(b: Bench, dma):
+    command(b, dma, dma.address)
+    b.assume(~dma.start | (dma.beats != 0))
+
+
+def write_command(b: Bench, dma):
+    command(b, dma, dma.address, dma.offset)
+    most = ((1 << 24) - 1) * dma.config.bus_bytes
+    b.assume(~dma.start | ((dma.bytes != 0) & (dma.bytes <= most)))
 
 
 def address_rules(b: Bench, dma, c: str):
     """Claims on an address channel, `c` being "r" or "w"."""
-    config = dma.config
-    valid, ready, address, length, burst, size, *fixed = (
-        getattr(dma, f"m_axi_a{c}{n}")
-        for n in ("valid", "ready", "addr", "len", "burst", "size", "id", "lock", "cache", "prot")
+    valid, ready, *payload = (
+        getattr(dma, f"m_axi_a{c}{n}") for n in ("valid", "ready", "addr", "len", "burst", "size")
     )
-    inside = (address & (config.burst_bytes - 1)) + ((length + 1) << log2(config.bus_bytes))
-    b.claim(
-        "address stable until taken", b.stable(valid, ready, address, length, burst, size, *fixed)
-    )
+    b.claim("address stable until taken", b.stable(valid, ready, *payload))
     b.claim("no address behind a reset", ~(after_reset(b) & valid))
-    b.claim("burst inside its boundary", ~valid | (inside <= min(4096, config.burst_bytes)))
-    b.claim(
-        "whole beats, incrementing",
-        ~valid
-        | (
-            (burst == axi.INCR)
-            & (size == log2(config.bus_bytes))
-            & (address & (config.bus_bytes - 1) == 0)
-        ),
-    )
     b.claim("no address while idle", dma.busy | ~valid)
     b.reach("address taken behind a wait", b.past(valid & ~ready) & valid & ready)
 
 
+def burst_rules(b: Bench, dma, c: str):
+    """More of them; the first holds whether or not there is an address, which makes it inductive."""
+    config = dma.config
+    valid, address, length, burst, size = (
+        getattr(dma, f"m_axi_a{c}{n}") for n in ("valid", "addr", "len", "burst", "size")
+    )
+    inside = (address & (config.burst_bytes - 1)) + ((length + 1) << log2(config.bus_bytes))
+    b.claim("burst inside its boundary", inside <= min(4096, config.burst_bytes))
+    b.claim(
+        "whole beats, incrementing",
+        (burst == axi.INCR)
+        & (size == log2(config.bus_bytes))
+        & (address & (config.bus_bytes - 1) == 0),
+    )
+    b.reach("a full burst", valid & (length == config.burst_bytes // config.bus_bytes - 1))
+
+
+def read_bursts(b: Bench):
+    dma = b.block(ReadDma(Config()))
+    read_command(b, dma)
+    burst_rules(b, dma, "r")
+
+
+def write_bursts(b: Bench):
+    dma = b.block(WriteDma(Config()))
+    write_command(b, dma)
+    burst_rules(b, dma, "w")
+
+
 def read_handshake(b: Bench):
     dma = b.block(ReadDma(Config()))
-    command(b, dma)
+    read_command(b, dma)
     address_rules(b, dma, "r")
     b.claim("nothing presented behind a reset", ~(after_reset(b) & dma.o_valid))
 
 
 def write_handshake(b: Bench):
     dma = b.block(WriteDma(Config()))
-    command(b, dma)
+    write_command(b, dma)
     address_rules(b, dma, "w")
     b.assume(b.stable(dma.i_valid, dma.i_ready, dma.i_data, dma.i_strb))
+    owed = Signal(range(OUTSTANDING + 2))  # responses, one for each last beat
+    last = dma.m_axi_wvalid & dma.m_axi_wready & dma.m_axi_wlast
+    b.m.d.sync += owed.eq(owed + last - (dma.m_axi_bvalid & dma.m_axi_bready))
+    b.assume(~dma.m_axi_bvalid | (owed != 0))
     data = dma.m_axi_wvalid, dma.m_axi_wready
     b.claim(
         "data stable until taken",
@@ -110,13 +143,12 @@ read_handshake.reset = write_handshake.reset = True
 class Transfer:
     """What a transfer must be, beside a DMA: counters that begin at `start`."""
 
-    def __init__(self, b: Bench, dma, c: str, bad):
-        """`bad`: the clock of a response that is an error."""
+    def __init__(self, b: Bench, dma, c: str, address, beats, bad):
+        """`address` and `beats` of a start; `bad`: the clock of a response that is an error."""
         self.b, self.dma = b, dma
         config, m = dma.config, b.m
-        command(b, dma)
-        b.assume(dma.beats <= MOST_BEATS, dma.address[7:] == 0)
-        self.valid, self.ready, address, length = (
+        b.assume(beats <= MOST_BEATS)
+        self.valid, self.ready, place, length = (
             getattr(dma, f"m_axi_a{c}{n}") for n in ("valid", "ready", "addr", "len")
         )
         self.taken, self.length = self.valid & self.ready, length
@@ -135,15 +167,15 @@ class Transfer:
         ]
         with m.If(dma.start):
             m.d.sync += [
-                self.beats.eq(dma.beats),
+                self.beats.eq(beats),
                 self.asked.eq(0),
-                following.eq(dma.address),
+                following.eq(address),
                 self.aborted.eq(0),
                 self.failed.eq(0),
             ]
         self.ended = b.past(dma.busy) & ~dma.busy
-        self.well = self.ended & ~self.aborted & ~self.failed
-        b.claim("bursts follow each other", ~self.valid | (address == following))
+        self.well = self.ended & ~self.aborted & ~self.failed & (dma.error == 0)
+        b.claim("bursts follow each other", ~self.valid | (place == following))
         b.claim(
             "no burst beyond the transfer", ~self.valid | (self.asked + length + 1 <= self.beats)
         )
@@ -172,7 +204,11 @@ def read_slave(b: Bench, dma, legal: bool):
     RRESP and RVALID as it likes. (taken, bursts asked for, bad beat, its cause)."""
     taken = dma.m_axi_rvalid & dma.m_axi_rready
     ended, position = Signal(), Signal(8)
-    queue = Queue(b, dma.m_axi_arvalid & dma.m_axi_arready, dma.m_axi_arlen, ended, "bursts")
+    forget = dma.start & (
+        not legal
+    )  # after a breach of protocol nobody knows what is still to come
+    asking = dma.m_axi_arvalid & dma.m_axi_arready
+    queue = Queue(b, asking, dma.m_axi_arlen, ended, "bursts", forget)
     last = position == queue.head
     asked = queue.count != 0
     b.m.d.comb += ended.eq(taken & asked & last)
@@ -196,7 +232,9 @@ def read_slave(b: Bench, dma, legal: bool):
 def _read(b: Bench, legal: bool):
     dma = b.block(ReadDma(ShortBursts()))
     taken, queue, bad, cause = read_slave(b, dma, legal)
-    t = Transfer(b, dma, "r", bad)
+    read_command(b, dma)
+    b.assume(dma.address < FAR)
+    t = Transfer(b, dma, "r", dma.address, dma.beats, bad)
     given = dma.o_valid & dma.o_ready
     b.claim(
         "stream stable until taken",
@@ -242,7 +280,9 @@ def write_transfer(b: Bench):
     taken = dma.m_axi_wvalid & dma.m_axi_wready
     answered = dma.m_axi_bvalid & dma.m_axi_bready
     bad = answered & (dma.m_axi_bresp != axi.OKAY)
-    t = Transfer(b, dma, "w", bad)
+    write_command(b, dma)
+    b.assume(dma.address < FAR, dma.offset < FAR, dma.size < FAR)
+    t = Transfer(b, dma, "w", dma.address + dma.offset, dma.bytes, bad)
     ended, position = Signal(), Signal(8)
     queue = Queue(b, t.taken, t.length, ended, "bursts")
     last = position == queue.head
@@ -266,7 +306,17 @@ def write_transfer(b: Bench):
     b.claim("as many beats written as taken", ~t.ended | (ins == outs))
     b.claim("strobes are the stream's", ~given | (dma.m_axi_wstrb == dma.i_strb))
     b.claim("all beats written at a good end", ~t.well | ((outs == t.beats) & (ins == t.beats)))
-    b.claim("an error is kept", ~t.ended | ((dma.error != 0) == t.failed))
+    outside, region = Signal(), Signal(33)
+    with m.If(dma.start):
+        m.d.sync += [
+            region.eq(dma.address + dma.size),
+            outside.eq(dma.offset + dma.bytes > dma.size),
+        ]
+    end = dma.m_axi_awaddr + ((t.length + 1) << log2(dma.config.bus_bytes))
+    b.claim("no write outside the region", ~t.valid | (end <= region))
+    b.claim("an error is kept", ~t.ended | ((dma.error != 0) == (t.failed | outside)))
+    b.claim("what is outside is not begun", ~t.valid | ~outside)
+    b.reach("end by a region", t.ended & (dma.error == OUTSIDE))
     first = b.past(bad & ~t.failed)
     b.claim(
         "the first error's cause",

@@ -3,9 +3,11 @@
 from amaranth.hdl import ResetInserter
 
 from hfn_accel.config import Config
+from hfn_accel.timing import CHECK_CYCLES, DECODE_CYCLES
 from rtl.control import Control
 from rtl.executor import Executor
 from rtl.fetcher import Fetcher
+from rtl.watchdog import Watchdog
 
 from .bench import Bench
 
@@ -18,7 +20,7 @@ def _often(b: Bench, *events):
     b.assume(*(b.since(~event, PATIENCE) < PATIENCE for event in events))
 
 
-EXECUTOR_CLOCKS = 8 + 5 * PATIENCE
+EXECUTOR_CLOCKS = 9 + 5 * PATIENCE
 
 
 def executor(b: Bench):
@@ -28,14 +30,14 @@ def executor(b: Bench):
     b.claim("idle again in bounded time", busy < EXECUTOR_CLOCKS)
     b.claim("idle behind done and failed", ~b.past(dut.done | dut.failed) | ~dut.busy)
     b.claim("a cause while busy", dut.busy == (dut.cause != 0))
-    b.claim("takes when idle alone", ~dut.taken | (dut.offer & ~dut.busy))
+    b.claim("takes while idle alone", ~dut.taken | (dut.offer & ~dut.busy))
     b.reach(
         "a layer from start to end",
         b.past(dut.busy & (dut.executed == 0)) & ~dut.busy & (dut.executed == 1),
     )
 
 
-FETCHER_CLOCKS = 8 + 4 * PATIENCE
+FETCHER_CLOCKS = 2 + DECODE_CYCLES + 2 * CHECK_CYCLES + 5 * PATIENCE
 
 
 def fetcher(b: Bench):
@@ -70,9 +72,28 @@ def control(b: Bench):
     b.claim("an abort lasts until clear", ~b.past(dut.abort & ~dut.clear) | dut.abort)
     b.claim("clear is the end of an abort", ~dut.clear | dut.abort)
     b.claim("idle behind clear", ~b.past(dut.clear & ~failed) | ~dut.busy)
-    b.claim(
-        "no address on offer while clear",
-        ~dut.clear | ~(dut.m_axi_arvalid | dut.m_axi_awvalid | dut.m_axi_wvalid),
-    )
     b.claim("no error and no end while it stops", ~dut.abort | ~(dut.error | dut.done))
     b.claim("busy while it stops", ~dut.abort | dut.busy)
+
+
+LONGEST_LIMIT = 7
+
+
+def watchdog(b: Bench):
+    limit = b.constant(3, "limit")
+    dut = b.block(Watchdog(), limit=limit)
+    b.assume(~dut.running | b.past(dut.running | ~dut.running, name="begun"))
+    still = b.since(dut.running & ~dut.progress, LONGEST_LIMIT + 3, "still")
+    b.claim(
+        "expires behind `limit` clocks",
+        (limit == 0)
+        | (still < limit + 2)
+        | b.past(dut.expired)
+        | dut.expired
+        | (still > limit + 2),
+    )
+    b.claim(
+        "expires only behind `limit` clocks without progress",
+        ~dut.expired | ((limit != 0) & (b.past(b.past(still)) + 1 >= limit)),
+    )
+    b.reach("expires at the longest limit", dut.expired & (limit == LONGEST_LIMIT))

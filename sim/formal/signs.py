@@ -92,9 +92,9 @@ def rows(steps: int) -> list[int]:
             for i in range(sequence.BITS)]  # fmt: skip
 
 
-def netlist(columns: int, offsets, folder: Path) -> tuple[dict, float]:
+def netlist(columns: int, folder: Path) -> tuple[dict, float]:
     """The generator's gates as Yosys writes them, and the processor's seconds that it took."""
-    m, dut = Module(), SignGenerator(columns, offsets)
+    m, dut = Module(), SignGenerator(columns)
     m.domains.sync = domain = ClockDomain(reset_less=True)
     m.submodules.dut = dut
     ports = [domain.clk, *(getattr(dut, name) for name in (*COMMANDS, "load_state"))]
@@ -105,10 +105,10 @@ def netlist(columns: int, offsets, folder: Path) -> tuple[dict, float]:
     return json.loads((folder / "netlist.json").read_text())["modules"]["top"], seconds
 
 
-def prove(columns: int, offsets: tuple[int, ...], folder: Path) -> Outcome:
+def prove(columns: int, folder: Path) -> Outcome:
     """Whether each command, and the signs, are the matrices' in every state."""
     begun = os.times()
-    module, seconds = netlist(columns, offsets, folder)
+    module, seconds = netlist(columns, folder)
     nets = {name.removeprefix("dut."): net["bits"] for name, net in module["netnames"].items()}
     identity = [1 << i for i in range(sequence.BITS)]
     base = [row << sequence.BITS for row in identity]
@@ -119,7 +119,7 @@ def prove(columns: int, offsets: tuple[int, ...], folder: Path) -> Outcome:
     jumped = [row << sequence.BITS for row in rows(distance * columns)]
     expected = {"load": (loaded, loaded), "jump": (jumped, jumped), "rewind": (base, base),
                 "step": (rows(1), base), None: (identity, base)}  # fmt: skip
-    heads = [rows(offset + distance * c)[-1] for offset in offsets for c in range(columns)]
+    heads = [rows(distance * c)[-1] for c in range(columns)]
     holds = True
     for command, (state, kept) in expected.items():
         given = {nets[name][0]: ONE * (name == command) for name in COMMANDS}

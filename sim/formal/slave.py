@@ -9,12 +9,13 @@ from amaranth.lib.wiring import In
 from hfn_accel.config import Config
 from hfn_accel.registers import OFFSETS, REGISTERS, constants, field
 from rtl import axi
+from rtl.counters import SLOTS
 from rtl.registers import Registers
 
 from .bench import Bench
 from .masters import after_reset
 
-ANSWER_CLOCKS = 4  # at most, from a request to its response
+ANSWER_CLOCKS = SLOTS + 4  # at most, from a request to its response: a counter has its slot
 READ_ONLY = tuple(r.offset >> 2 for r in REGISTERS if r.access == "RO")
 
 
@@ -163,10 +164,8 @@ def semantics(b: Bench):
         dut.irq == (enable_now & raised),
     )
     for register in (r for r in REGISTERS if r.access == "RW"):
-        port = getattr(dut, register.name.lower().replace("addr", "address"), None)
-        if port is None:
-            continue
-        value = Signal(32, name=register.name.lower())
+        port = getattr(dut, register.name.lower().replace("_addr", "_address"))
+        value = Signal(32, name=register.name.lower(), init=register.reset)
         hit = bus.answer & (bus.address.payload == register.offset >> 2)
         now = Mux(hit, (bus.word & bus.mask) | (value & ~bus.mask), value)
         b.m.d.sync += value.eq(now)
