@@ -11,7 +11,7 @@ setup: .venv/.set-up
 .venv/.set-up: pyproject.toml constraints.txt .ci/setup
 	@.ci/setup
 
-test: setup
+test: lint
 	$(PY) -m pytest -m "not slow"
 
 test-slow: .venv/.synth

@@ -84,7 +84,7 @@ def address_rules(b: Bench, dma, c: str):
 
 
 def burst_rules(b: Bench, dma, c: str):
-    """More of them; the first holds whether or not there is an address, which makes it inductive."""
+    """More of them; the first holds whether or not there is an address: so it is inductive."""
     config = dma.config
     valid, address, length, burst, size = (
         getattr(dma, f"m_axi_a{c}{n}") for n in ("valid", "addr", "len", "burst", "size")
