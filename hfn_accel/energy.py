@@ -143,7 +143,7 @@ def components(table: dict, dram=None, node=None, adders=None) -> dict[str, Ener
     pattern = generate_row(p, c, sequence.PATTERN_BITS) + 2 * c * p.adder(sequence.PATTERN_BITS)
 
     levels = np.log2(r)
-    adders, gates, registers = (_each(lambda n, i=i: column_tree(n)[i], r) for i in range(3))
+    adders, gates, registers = (_each(lambda n, i=i: column_tree(n)[i], r) for i in range(3))  # type: ignore[misc]
     column = adders * p.adder(1) + p.gates(2 * r + gates)
     column += p.adder(levels + 2) + p.registers(registers + levels + 2)
     weights = p.registers(9 + levels + 1) + p.adder(levels + 1)
